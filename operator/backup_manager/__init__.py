@@ -1,0 +1,1 @@
+"""Backup Manager: automated backup, verification and recovery for databases and files."""

@@ -1,0 +1,1 @@
+"""One definition of each custom resource; what is generated from it is never edited by hand."""

@@ -1,0 +1,1 @@
+"""What happens to bytes between a source and the repository: cutting, compressing, sealing."""

@@ -1,0 +1,1 @@
+"""Where data to be backed up come from."""

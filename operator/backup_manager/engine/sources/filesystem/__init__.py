@@ -1,0 +1,1 @@
+"""Files as a source: walking, reading, and telling what changed."""
