@@ -1,0 +1,51 @@
+"""Every result of the engine under one roof: import them from here."""
+
+from backup_manager.contract.backups import (
+    BackupDetails,
+    BackupResult,
+    BackupType,
+    Check,
+    CheckOutcome,
+    CheckResult,
+    Document,
+    ErrorReport,
+    Json,
+    RunStatus,
+    SourceDetails,
+    VerificationOutcome,
+    VerificationResult,
+    Verified,
+)
+from backup_manager.contract.restores import (
+    PathSample,
+    PruneResult,
+    RestorePlanResult,
+    RestoreRecord,
+    RestoreResult,
+    RetentionVerdict,
+    VerifyAllResult,
+)
+
+__all__ = [
+    "BackupDetails",
+    "BackupResult",
+    "BackupType",
+    "Check",
+    "CheckOutcome",
+    "CheckResult",
+    "Document",
+    "ErrorReport",
+    "Json",
+    "PathSample",
+    "PruneResult",
+    "RestorePlanResult",
+    "RestoreRecord",
+    "RestoreResult",
+    "RetentionVerdict",
+    "RunStatus",
+    "SourceDetails",
+    "VerificationOutcome",
+    "VerificationResult",
+    "Verified",
+    "VerifyAllResult",
+]
