@@ -1,1 +1,1 @@
-"""What happens to bytes between a source and the repository: cutting, compressing, sealing."""
+"""Bytes to bytes: chunking, compression, hashing and sealing, each behind the one file that knows its library."""
