@@ -6,7 +6,6 @@ A size is a whole number of bytes with an optional unit: ``kB MB GB TB PB`` coun
 ``KiB MiB GiB TiB PiB`` (or ``Ki Mi Gi Ti Pi``, as Kubernetes writes them) in steps of 1,024.
 """
 
-import math
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -91,7 +90,7 @@ def parse_size(text: str) -> int:
     if match is None or factor is None or float(match[1]) * factor > MAX_SIZE_BYTES:
         raise UsageError(f"{text!r} is not {SIZE_ACCEPTED}")
     whole, _, fraction = match[1].partition(".")
-    return int(whole) * factor + int(fraction or 0) * factor // 10 ** len(fraction)
+    return int(whole + fraction) * factor // int("1" + "0" * len(fraction))
 
 
 def _size_factor(unit: str) -> int | None:
@@ -102,7 +101,10 @@ def _size_factor(unit: str) -> int | None:
     if power == 0 or rest not in ("", "B", "i", "iB"):
         return None
     base = 1024 if rest.startswith("i") else 1000
-    return math.prod([base] * power)
+    factor = 1
+    for _ in range(power):
+        factor *= base
+    return factor
 
 
 def format_time(time: datetime) -> str:
