@@ -12,7 +12,7 @@ from enum import StrEnum
 from itertools import islice
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from cronsim import CronSim
+from cronsim import CronSim, CronSimError
 
 from backup_manager.common.errors import ConfigurationError
 from backup_manager.common.suggest import nearest_name
@@ -80,8 +80,10 @@ def parse_schedule(text: str, zone: ZoneInfo, *, seed: str = "") -> CronSchedule
     """
     expression = resolve_hash(text, seed)
     check_fields(expression, text)
-    if next(CronSim(expression, ANY_DAY), None) is None:
-        raise ConfigurationError(f"{text!r} never matches: no such day exists in its months")
+    if not _matches_ever(expression):
+        raise ConfigurationError(
+            f"day of month of the cron expression {text!r}: no such day exists in its months"
+        )
     return CronSchedule(text, expression, zone)
 
 
@@ -137,6 +139,13 @@ def previous_run(full: CronSchedule | None, incremental: CronSchedule | None, at
     if last_full is not None and (last_incremental is None or last_full >= last_incremental):
         return DueRun(RunType.FULL, last_full)
     return DueRun(RunType.INCREMENTAL, last_incremental) if last_incremental is not None else None
+
+
+def _matches_ever(expression: str) -> bool:
+    try:
+        return next(CronSim(expression, ANY_DAY), None) is not None
+    except CronSimError:  # it finds by itself that the 30th of February does not exist
+        return False
 
 
 def _instant(wall: datetime, zone: ZoneInfo) -> datetime:
