@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from backup_manager.common.errors import UsageError
+from backup_manager.common.errors import StorageUnreachableError, UsageError
 
 Buffer = bytes | bytearray | memoryview
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*(?:/[a-z0-9][a-z0-9._-]*)*")
@@ -19,7 +19,7 @@ MAX_NAME_CHARACTERS = 200  # S3 allows 1,024 bytes with the prefix, a local file
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """One stored object; *modified* is the store's own clock, in seconds since 1970 (resolution: 1 s on S3)."""
+    """One stored object; *modified* is by the store's own clock, in seconds since 1970 (whole ones on S3)."""
 
     name: str
     size: int
@@ -32,13 +32,28 @@ class StorageProperties:
 
     *location* is printable and free of secrets. *conditional_put*: ``if_absent`` is decided by the store in
     one step; without it ``put(if_absent=True)`` raises ``UsageError``. *connections*: calls that may
-    usefully run at once. *local*: reads cost next to nothing, so that no read-ahead is needed.
+    usefully run at once. *local*: reads cost next to nothing, so that no read-ahead is needed. *writable*:
+    false where it is known that puts will be refused. *clock_skew_seconds*: how far the store's clock is
+    ahead of ours, as far as was seen; a warning's matter, nothing is decided by it.
     """
 
     location: str
     conditional_put: bool = True
     connections: int = 4
     local: bool = False
+    writable: bool = True
+    clock_skew_seconds: float = 0.0
+
+
+class StorageBusyError(StorageUnreachableError):
+    """The store asks to be left alone for a while; *retry_after_seconds* is what it said, if it did."""
+
+    def __init__(self, facts: str, *, retry_after_seconds: float | None = None) -> None:
+        super().__init__(
+            facts,
+            solution="No action needed: the run is retried. If it lasts over an hour, lower options.parallel.",
+        )
+        self.retry_after_seconds = retry_after_seconds
 
 
 class Storage(Protocol):
@@ -95,9 +110,17 @@ class Storage(Protocol):
         ...
 
     def sweep(self, older_than_seconds: float) -> int:
-        """Remove left-overs of interrupted puts (temporary files, multipart uploads) older than that by the
-        store's clock, and return how many there were."""
+        """Remove left-overs of interrupted puts older than that by the store's clock; return how many.
+
+        They are temporary files and multipart uploads, never objects.
+        """
         ...
+
+
+def byte_views(parts: Sequence[Buffer]) -> tuple[memoryview, ...]:
+    """Return *parts* as flat views of bytes, the empty ones left out; nothing is copied."""
+    views = (memoryview(part).cast("B") for part in parts if len(part))
+    return tuple(view for view in views if view.nbytes)
 
 
 def check_name(name: str) -> None:
@@ -106,4 +129,6 @@ def check_name(name: str) -> None:
     Lower case, because some file systems fold case; no leading dot, because temporary files have one.
     """
     if len(name) > MAX_NAME_CHARACTERS or not NAME.fullmatch(name):
-        raise UsageError(f"object name {name!r} is not lower-case ASCII words joined by '/', at most 200 characters")
+        raise UsageError(
+            f"object name {name!r} is not lower-case ASCII words joined by '/', at most 200 characters"
+        )
