@@ -51,7 +51,7 @@ class StorageBusyError(StorageUnreachableError):
     def __init__(self, facts: str, *, retry_after_seconds: float | None = None) -> None:
         super().__init__(
             facts,
-            solution="No action needed: the run is retried. If it lasts over an hour, lower options.parallel.",
+            solution="No action needed: the run is retried. If it lasts for an hour, lower options.parallel.",
         )
         self.retry_after_seconds = retry_after_seconds
 

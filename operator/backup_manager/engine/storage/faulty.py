@@ -11,7 +11,7 @@ from backup_manager.engine.storage.base import Buffer, ObjectInfo, Storage
 from backup_manager.engine.storage.wrapper import StorageWrapper
 
 
-class SimulatedCrash(BaseException):  # noqa: N818  # not an error: the process would be gone
+class SimulatedCrash(BaseException):
     """The process was killed here; nothing but a test catches this."""
 
 
@@ -41,6 +41,8 @@ class CallingStorage(StorageWrapper):
 
     @contextmanager
     def _call(self, method: str, name: str) -> Iterator[None]:
+        """Surround one call of *method* on *name*."""
+        del method, name
         yield
 
     def check(self) -> None:
@@ -176,17 +178,20 @@ class LaggingStorage(StorageWrapper):
         self._ghosts: dict[str, tuple[ObjectInfo, float]] = {}
 
     def put(self, name: str, parts: Sequence[Buffer], *, if_absent: bool = False) -> None:
-        """Store the object, unlisted at first."""
+        """Store the object, unlisted at first if it is new."""
+        is_new = not any(found.name == name for found in super().list(name))
         super().put(name, parts, if_absent=if_absent)
-        with self._lock:
-            self._hidden[name] = self._clock() + self._lag_seconds
+        if is_new:
+            with self._lock:
+                self._hidden[name] = self._clock() + self._lag_seconds
 
     def delete(self, name: str) -> None:
         """Delete the object, which stays listed for a while."""
         listed = [found for found in self.list(name) if found.name == name]
         super().delete(name)
         with self._lock:
-            self._ghosts.update({name: (found, self._clock() + self._lag_seconds) for found in listed})
+            until = self._clock() + self._lag_seconds
+            self._ghosts.update({found.name: (found, until) for found in listed})
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Yield what was there *lag_seconds* ago."""

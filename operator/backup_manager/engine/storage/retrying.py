@@ -46,10 +46,10 @@ class Waiting:
 class RetryingStorage(StorageWrapper):
     """Repeats calls whose errors say that repeating can help.
 
-    Waits are exponential with full jitter, and at least what the store asks for. A call gives up after
-    *opening_seconds* until :meth:`check` has passed once (a person is waiting for an answer), after
-    *open_seconds* from then on (a long run should outlive a short outage). A full store is given
-    *opening_seconds* too: it rarely empties by itself.
+    Waits are exponential with full jitter, and at least what the store asks for. Until :meth:`check` has
+    passed once, no try begins later than *opening_seconds* after the call (a person is waiting for an
+    answer); from then on, *open_seconds* after its first failure (a long run should outlive a short
+    outage). A full store gets *opening_seconds* too: it rarely empties by itself.
     """
 
     def __init__(
@@ -94,11 +94,11 @@ class RetryingStorage(StorageWrapper):
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """List; after an error from the beginning, without what was yielded already."""
         seen: set[str] = set()
-        listing = self._inner.list(prefix)
+        listing: Iterator[ObjectInfo] | None = None
 
         def step(tries: int) -> ObjectInfo | None:
             nonlocal listing
-            if tries:
+            if tries or listing is None:
                 listing = self._inner.list(prefix)
             return next((found for found in listing if found.name not in seen), None)
 
@@ -115,7 +115,7 @@ class RetryingStorage(StorageWrapper):
         return self._repeat(lambda _tries: self._inner.sweep(older_than_seconds))
 
     def _repeat(self, attempt: Callable[[int], Result]) -> Result:
-        began: float | None = None
+        began = self._waiting.clock()
         for tries in count():
             try:
                 return attempt(tries)
@@ -123,7 +123,8 @@ class RetryingStorage(StorageWrapper):
                 if not err.retryable:
                     raise
                 now = self._waiting.clock()
-                began = now if began is None else began
+                if tries == 0 and self._is_open.is_set():
+                    began = now
                 delay = self._delay(err, tries, now - began)
                 if delay is None:
                     err.facts += f" ({tries + 1} tries in {now - began:.0f} s)"
