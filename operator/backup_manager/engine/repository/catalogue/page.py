@@ -1,0 +1,161 @@
+"""Pages: where they end, how entries become their plain bytes, and how those are read.
+
+Measured on 100,000 small files (2 cores, Python 3.11): NUMBERS.
+"""
+
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import msgspec
+
+from backup_manager.common.errors import BackupManagerError, CorruptDataError, SourceUnreadableError
+from backup_manager.engine.repository.catalogue.content import extents_of, place, spill
+from backup_manager.engine.repository.catalogue.entries import (
+    Entry,
+    EntryKind,
+    EntryPath,
+    FileContent,
+    StoredEntry,
+)
+from backup_manager.engine.repository.catalogue.metadata import (
+    MetadataKind,
+    PutMetadata,
+    RefTable,
+    expect_kind,
+    frame_metadata,
+    parse_metadata,
+)
+
+MIN_PAGE_ENTRIES = 16
+MAX_PAGE_ENTRIES = 4096
+MAX_PAGE_FILE_BYTES = 4 << 30  # with chunks of 1 MiB: 4,096 data refs
+PAGE_BOUNDARY_MASK = 0x1FF  # on average, 512 entries follow the first 16
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(list[Entry])
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A decoded page; the refs of its entries are numbers in its two lists of ids."""
+
+    entries: list[Entry]
+    data_refs: tuple[bytes, ...]
+    metadata_refs: tuple[bytes, ...]
+
+
+PagedEntry: TypeAlias = tuple[Page, Entry]
+"""An entry with the page that its refs belong to."""
+
+
+def page_ends_after(path: EntryPath, file_bytes: int, entries: int) -> bool:
+    """Whether a page ends after the entry of this *path*.
+
+    *file_bytes* is the sum of the sizes of the page's files so far (other kinds count nothing), and *entries*
+    their number, both with this entry. So a walker knows the boundaries from ``lstat`` alone.
+    """
+    if entries >= MAX_PAGE_ENTRIES or file_bytes >= MAX_PAGE_FILE_BYTES:
+        return True
+    return entries >= MIN_PAGE_ENTRIES and not zlib.crc32(path) & PAGE_BOUNDARY_MASK
+
+
+def paginate(stored: Iterable[StoredEntry]) -> Iterator[list[StoredEntry]]:
+    """Yield the entries of each page; the concatenation of the lists is *stored*."""
+    page: list[StoredEntry] = []
+    file_bytes = 0
+    for item in stored:
+        page.append(item)
+        file_bytes += item[0].size
+        if page_ends_after(item[0].path, file_bytes, len(page)):
+            yield page
+            page, file_bytes = [], 0
+    if page:
+        yield page
+
+
+def encode_page(stored: Sequence[StoredEntry], put_metadata: PutMetadata) -> bytes:
+    """Return the plain bytes of a page; chunk lists of very large files are put first.
+
+    Raises:
+        SourceUnreadableError: an entry has a time that 64 bits cannot hold.
+        BackupManagerError: the content of a file does not have the file's size (a defect of the caller).
+    """
+    data, metadata = RefTable(), RefTable()
+    entries = [_with_refs(entry, content, data, metadata, put_metadata) for entry, content in stored]
+    try:
+        body = _encoder.encode(entries)
+    except OverflowError as err:
+        raise _unrecordable(entries) from err
+    return frame_metadata(MetadataKind.PAGE, 0, metadata.ids(), data.ids(), body)
+
+
+def decode_page(plain: bytes) -> Page:
+    """Return the page that these plain bytes are.
+
+    Raises:
+        CorruptDataError: they are not those of a page. Refs are checked when they are resolved.
+    """
+    blob = parse_metadata(plain)
+    expect_kind(blob, MetadataKind.PAGE, 0)
+    try:
+        entries = _decoder.decode(blob.body)
+    except msgspec.DecodeError as err:
+        raise CorruptDataError(f"a catalogue page of {len(plain)} bytes cannot be decoded: {err}") from err
+    return Page(entries, blob.data_ids, blob.metadata_ids)
+
+
+def resolve(page: Page, entry: Entry) -> FileContent | None:
+    """Return the content of a file of *page*, or ``None`` for any other kind of entry.
+
+    Nothing is fetched: a content of depth 1 or more names its chunk lists.
+
+    Raises:
+        CorruptDataError: a ref or a length that the format does not allow.
+    """
+    if entry.kind is not EntryKind.FILE:
+        return None
+    if entry.offset < 0:
+        refs = page.metadata_refs if entry.depth else page.data_refs
+        extents = extents_of(entry.chunks, refs, entry.size)
+        return FileContent(entry.hash, None, -1, extents, entry.depth)
+    chunks = entry.chunks
+    if len(chunks) != 2 or not 0 <= chunks[0] < len(page.data_refs) or chunks[1] != entry.size:
+        raise CorruptDataError(f"the small file {entry.path!r} does not say in which frame it lies")
+    return FileContent(entry.hash, page.data_refs[chunks[0]], entry.offset)
+
+
+def _with_refs(
+    entry: Entry, content: FileContent | None, data: RefTable, metadata: RefTable, put_metadata: PutMetadata
+) -> Entry:
+    """Return *entry* with its content as refs in place of any it brought along."""
+    if content is None:
+        if entry.kind is EntryKind.FILE:
+            raise BackupManagerError(f"the file {entry.path!r} was to be stored without its content")
+        if not (entry.chunks or entry.hash):
+            return entry
+        return msgspec.structs.replace(entry, hash=b"", chunks=(), offset=-1, depth=0)
+    if content.frame is not None:
+        chunks: tuple[int, ...] = (data.ref(content.frame), entry.size)
+        return msgspec.structs.replace(
+            entry, hash=content.hash, chunks=chunks, offset=content.offset, depth=0
+        )
+    if sum([extent.length for extent in content.extents]) != entry.size:
+        raise BackupManagerError(f"the content of {entry.path!r} does not have its size, {entry.size} bytes")
+    content = spill(content, put_metadata)
+    chunks = place(content.extents, metadata if content.depth else data)
+    return msgspec.structs.replace(entry, hash=content.hash, chunks=chunks, offset=-1, depth=content.depth)
+
+
+def _unrecordable(entries: Sequence[Entry]) -> SourceUnreadableError:
+    """Return the error that names the entry whose numbers do not fit."""
+    for entry in entries:
+        try:
+            _encoder.encode(entry)
+        except OverflowError:
+            return SourceUnreadableError(
+                f"cannot record {entry.path!r}: one of its times lies beyond the year 2554",
+                solution="Give the file a plausible time, for example by `touch`, and run the backup again.",
+            )
+    return SourceUnreadableError("cannot record a page of entries: a number does not fit into 64 bits")
