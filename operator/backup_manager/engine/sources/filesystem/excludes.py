@@ -53,7 +53,7 @@ class Excludes:
         return bool(name) and self.match_entry(relative, name, is_directory)
 
     def match_entry(self, relative: bytes, name: bytes, is_directory: bool) -> bool:
-        """Like :meth:`match` for an entry whose directory is known to be included; *name* is its last part."""
+        """Like :meth:`match` if the directory is known to be included; *name* is the last part."""
         rules = self._directories if is_directory else self._files
         return rules.match(relative, name)
 
@@ -61,8 +61,8 @@ class Excludes:
 class Includes:
     """Which entries a restore selects; all of them if there is no glob.
 
-    Globs have the syntax of :class:`Excludes`, relative to what the caller makes paths relative to. A selected
-    directory brings everything below it.
+    Globs have the syntax of :class:`Excludes`; paths are relative to whatever the globs are meant for.
+    A selected directory brings everything below it.
     """
 
     def __init__(self, globs: Sequence[str]) -> None:
@@ -131,7 +131,6 @@ def _way(parts: tuple[bytes, ...]) -> bytes:
     """Return the expression of all directories that lie on the way to a match of these components."""
     expression = b""
     for part in reversed(parts[:-1]):
-        expression = (
-            ANYTHING if part == ANYTHING else part + (b"(?:/%s)?" % expression if expression else b"")
-        )
+        deeper = b"(?:/%s)?" % expression if expression else b""
+        expression = ANYTHING if part == ANYTHING else part + deeper
     return expression or b"(?!)"

@@ -85,7 +85,7 @@ def read_link(path: bytes) -> bytes:
 
 
 class OwnerNames:
-    """Names of users and groups, each looked up once; an id without a name, or with an odd one, gives ``""``."""
+    """Names of users and groups, each looked up once; an id without a printable name gives ``""``."""
 
     def __init__(self) -> None:
         self._users: dict[int, str] = {}

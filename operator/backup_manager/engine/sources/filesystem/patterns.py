@@ -68,7 +68,7 @@ def parse_pattern(text: str) -> Pattern | None:
     """Return the rule that a line of an exclude list gives, None for a comment or an empty line.
 
     Raises:
-        ConfigurationError: the pattern can never match: an open bracket, an unknown class, a trailing backslash.
+        ConfigurationError: it can never match: an open bracket, an unknown class, a trailing backslash.
     """
     line = text.encode("utf-8", "surrogateescape")
     if b"\n" in line or b"\0" in line:

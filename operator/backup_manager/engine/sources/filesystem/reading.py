@@ -31,7 +31,7 @@ Report = Callable[[Problem], None]
 
 
 def open_regular(path: bytes, stat: os.stat_result) -> tuple[int, os.stat_result]:
-    """Return a descriptor of the regular file *path*, seen with *stat* by the walk, and its stat as it is now.
+    """Return a descriptor of the regular file *path*, seen with *stat* by the walk, and its present stat.
 
     A regular file that took the other's place meanwhile is as good: the caller records the returned stat.
     A symbolic link is followed only to the very file of *stat*, as a source's own path may be a link.

@@ -85,7 +85,7 @@ def stat_of_root(path: bytes) -> os.stat_result:
     except OSError as err:
         raise SourceUnreadableError(
             f"source path {printable(path)} cannot be opened: {err.strerror}",
-            solution="Check that the path exists, is mounted, and may be entered; or remove it from the source.",
+            solution="Check that the path exists, is mounted and may be entered, or remove it.",
         ) from err
 
 
