@@ -1,1 +1,4 @@
-"""Bytes to bytes: chunking, compression, hashing and sealing, each behind the one file that knows its library."""
+"""Bytes to bytes: chunking, compression, hashing and sealing, each library behind one file.
+
+The encoder and the frames that put them together live here, too.
+"""

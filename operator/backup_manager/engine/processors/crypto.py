@@ -12,8 +12,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from backup_manager.common.errors import CorruptDataError
-from backup_manager.engine.repository.keyring import Secrets, expand_key, extract_key
 from backup_manager.engine.repository.ports import Buffer, ObjectKind
+from backup_manager.engine.repository.secrets import Secrets, expand_key, extract_key
 
 MEMBER_HASH_BYTES = 16
 CACHED_SUBKEYS = 256  # packs open at once, in all threads; deriving one again costs about 4 us
@@ -28,7 +28,7 @@ class RepositoryVault:
     def __init__(self, secrets: Secrets, repository_id: str) -> None:
         self._repository_id = repository_id
         self._id_key = secrets.id_key
-        self._pseudo_random_key = extract_key(secrets.master, repository_id)
+        self._pseudo_random_key = extract_key(secrets.master, bytes.fromhex(repository_id))
         self._subkeys: OrderedDict[tuple[str, str], AESGCM] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -55,7 +55,9 @@ class RepositoryVault:
         try:
             return self._subkey(kind, name).decrypt(number.to_bytes(12, "big"), sealed, associated)
         except InvalidTag as err:
-            facts = f"segment {number} of object {name} in {kind}/ does not authenticate ({len(sealed)} bytes read)"
+            facts = (
+                f"segment {number} of {kind} object {name} does not authenticate ({len(sealed)} bytes read)"
+            )
             raise CorruptDataError(facts) from err
 
     def forget(self, kind: ObjectKind, name: str) -> None:
