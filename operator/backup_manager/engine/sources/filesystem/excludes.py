@@ -9,7 +9,7 @@ comes back.
 import re
 from collections.abc import Callable, Sequence
 
-from backup_manager.engine.sources.filesystem.patterns import ANYTHING, Pattern, parse_pattern
+from backup_manager.engine.sources.filesystem.patterns import Pattern, parse_pattern, ways_to
 
 Test = Callable[[bytes], object]
 
@@ -69,7 +69,7 @@ class Includes:
         self._rules = Excludes(globs)
         positive = [rule for rule in self._rules.patterns if not rule.is_negative]
         self._is_open = not self._rules or any(rule.names_only for rule in positive)
-        self._ways = re.compile(b"|".join(b"(?:%s)\\Z" % _way(rule.parts) for rule in positive)).match
+        self._ways = re.compile(b"|".join(b"(?:%s)\\Z" % ways_to(rule.parts) for rule in positive)).match
 
     def __bool__(self) -> bool:
         return bool(self._rules)
@@ -125,12 +125,3 @@ def _any_of(expressions: Sequence[bytes]) -> Test | None:
 
 def _ranked(rule: Pattern) -> tuple[Test, bool, bool]:
     return re.compile(b"(?:%s)\\Z" % rule.expression).match, rule.names_only, rule.is_negative
-
-
-def _way(parts: tuple[bytes, ...]) -> bytes:
-    """Return the expression of all directories that lie on the way to a match of these components."""
-    expression = b""
-    for part in reversed(parts[:-1]):
-        deeper = b"(?:/%s)?" % expression if expression else b""
-        expression = ANYTHING if part == ANYTHING else part + deeper
-    return expression or b"(?!)"

@@ -11,7 +11,11 @@ from dataclasses import dataclass
 from backup_manager.common.errors import ConfigurationError
 
 SPECIAL = b"*?[\\"
+PLAIN = re.compile(rb"[^*?\[\\]*")
+SLASH = re.compile(rb"\\?/")
+STARS = re.compile(rb"\*+")
 ANYTHING = b"(?s:.*)"
+CROSSING = b"(?s:.*?)"  # "**" before an escaped slash, which is not left out together with it
 NO_SLASH = b"[^/]*"
 ONE = b"[^/]"
 NOTHING = b"(?!)"
@@ -92,15 +96,25 @@ def parse_pattern(text: str) -> Pattern | None:
 
 
 def joined(parts: tuple[bytes, ...]) -> bytes:
-    """Return the expression of whole paths: ``**`` before a slash also stands for no directory at all."""
+    """Return the expression of whole paths: ``**/`` also stands for no directory at all."""
     pieces = []
-    for number, part in enumerate(parts):
-        is_last = number == len(parts) - 1
-        if part == ANYTHING and not is_last:
-            pieces.append(b"(?s:.*/)?")
+    for part in parts[:-1]:
+        if part.endswith(ANYTHING):
+            pieces.append(part.removesuffix(ANYTHING) + b"(?s:.*/)?")
         else:
-            pieces.append(part if is_last else part + b"/")
-    return b"".join(pieces)
+            pieces.append(part + b"/")
+    return b"".join(pieces) + parts[-1]
+
+
+def ways_to(parts: tuple[bytes, ...]) -> bytes:
+    """Return the expression of the directories above a match; those below a ``**`` are among them."""
+    expression = b""
+    for part in reversed(parts[:-1]):
+        if part.endswith((ANYTHING, CROSSING)):
+            expression = part
+        else:
+            expression = part + (b"(?:/%s)?" % expression if expression else b"")
+    return expression or NOTHING
 
 
 def _translate(glob: bytes, names_only: bool) -> tuple[bytes, ...]:
@@ -111,23 +125,30 @@ def _translate(glob: bytes, names_only: bool) -> tuple[bytes, ...]:
     """
     parts: list[bytes] = []
     current: list[bytes] = []
+    plain = PLAIN.match(glob)
+    crossing = plain.end() if plain and not names_only else -1
     at = 0
     while at < len(glob):
-        char = glob[at : at + 1]
-        if char == b"/":
+        if slash := SLASH.match(glob, at):
             parts.append(b"".join(current))
             current = []
-            at += 1
-        elif char == b"*":
-            end = at + len(glob[at:]) - len(glob[at:].lstrip(b"*"))
-            is_whole = not current and glob[end : end + 1] in (b"", b"/")
-            is_double = end - at >= 2 and is_whole and not names_only
-            current.append(ANYTHING if is_double else NO_SLASH)
-            at = end
+            at = slash.end()
+        elif stars := STARS.match(glob, at):
+            at = stars.end()
+            # Git cuts the plain beginning off before it looks at stars: "a**/b" crosses directories too.
+            may_cross = not names_only and (not current or stars.start() == crossing)
+            current.append(_stars(stars[0], glob[at : at + 2]) if may_cross else NO_SLASH)
         else:
             piece, at = _single(glob, at)
             current.append(piece)
     return (*parts, b"".join(current))
+
+
+def _stars(stars: bytes, following: bytes) -> bytes:
+    """Return the expression of *stars* that stand where ``**`` may cross directories."""
+    if len(stars) >= 2 and (not following or following.startswith(b"/")):
+        return ANYTHING
+    return CROSSING if len(stars) >= 2 and following == b"\\/" else NO_SLASH
 
 
 def _single(glob: bytes, at: int) -> tuple[bytes, int]:
