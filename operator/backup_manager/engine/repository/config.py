@@ -44,7 +44,7 @@ SMALL_FILE_BYTES = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class RepositoryConfig:
-    """What differs between two repositories of format 1. *id*: 32 hexadecimal digits; *created_at*: RFC 3339."""
+    """What differs between repositories of format 1. *id*: 32 hexadecimal digits; *created_at*: RFC 3339."""
 
     id: str
     created_at: str
@@ -115,13 +115,13 @@ def check_encryption(config: RepositoryConfig, provider: KeyProvider) -> None:
     if not config.is_encrypted and provider.provider != NO_ENCRYPTION:
         raise KeyUnavailableError(
             f"repository {config.id} was created without encryption, and a {provider.provider} key is given",
-            solution="Set `encryption: {enabled: false}` to use it as it is, or create an encrypted one elsewhere.",
+            solution="Set `encryption: {enabled: false}` to use it as it is, or create another one.",
         )
 
 
 def _other_format(found: int) -> KeyUnavailableError:
     return KeyUnavailableError(
         f"config says format {found}, and this version reads format {FORMAT}",
-        solution="Use a version of Backup Manager that knows this format; if there is none, config is damaged: put "
-        "it back from a replica or an older version in the bucket.",
+        solution="Use a version of Backup Manager that knows this format; if there is none, config is "
+        "damaged: put it back from a replica or an older version in the bucket.",
     )

@@ -186,8 +186,8 @@ def check_generation(ring: KeyRing, highest_generation_seen: int) -> None:
         raise KeyUnavailableError(
             f"the key ring of generation {ring.generation} is an older one that was put back: the repository "
             f"holds objects written under generation {highest_generation_seen}",
-            solution="Put the newest key ring back from a replica or an older version in the bucket, and find "
-            "out who replaced it: keys that were removed since may open this one.",
+            solution="Put the newest key ring back from a replica or an older version in the bucket, and "
+            "find out who replaced it: keys that were removed since may open this one.",
         )
 
 
