@@ -106,10 +106,8 @@ def read_extents(content: FileContent, fetch: Fetch) -> Iterator[Extent]:
     """Yield the chunks and holes of *content*, whatever its depth, with a list of each depth in memory.
 
     Raises:
-        CorruptDataError: a list is not one, is nested too deep, or does not cover what it should.
+        CorruptDataError: a list is not one, or does not cover what it should.
     """
-    if content.depth > MAX_DEPTH or content.depth < 0:
-        raise CorruptDataError(f"a file's chunk lists are said to be {content.depth} deep")
     if not content.depth:
         yield from content.extents
         return

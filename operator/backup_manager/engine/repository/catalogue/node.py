@@ -66,3 +66,8 @@ def summarise(blob_id: bytes, level: int, children: Sequence[PageDescriptor]) ->
         bytes=sum(child.bytes for child in children),
         level=level,
     )
+
+
+def totals_of(node: PageDescriptor) -> tuple[int, int, int, int, int]:
+    """Return the counts of a descriptor that those of its children must add up to."""
+    return node.entries, node.files, node.directories, node.others, node.bytes

@@ -11,7 +11,7 @@ from typing import TypeAlias
 import msgspec
 
 from backup_manager.common.errors import BackupManagerError, CorruptDataError, SourceUnreadableError
-from backup_manager.engine.repository.catalogue.content import extents_of, place, spill
+from backup_manager.engine.repository.catalogue.content import MAX_DEPTH, extents_of, place, spill
 from backup_manager.engine.repository.catalogue.entries import (
     Entry,
     EntryKind,
@@ -116,6 +116,8 @@ def resolve(page: Page, entry: Entry) -> FileContent | None:
     """
     if entry.kind is not EntryKind.FILE:
         return None
+    if not 0 <= entry.depth <= MAX_DEPTH:
+        raise CorruptDataError(f"the chunk lists of {entry.path!r} are said to be {entry.depth} deep")
     if entry.offset < 0:
         refs = page.metadata_refs if entry.depth else page.data_refs
         extents = extents_of(entry.chunks, refs, entry.size)
@@ -130,9 +132,9 @@ def _with_refs(
     entry: Entry, content: FileContent | None, data: RefTable, metadata: RefTable, put_metadata: PutMetadata
 ) -> Entry:
     """Return *entry* with its content as refs in place of any it brought along."""
+    if (content is None) is (entry.kind is EntryKind.FILE):
+        raise BackupManagerError(f"{entry.path!r} has no content and is a file, or the other way round")
     if content is None:
-        if entry.kind is EntryKind.FILE:
-            raise BackupManagerError(f"the file {entry.path!r} was to be stored without its content")
         if not (entry.chunks or entry.hash):
             return entry
         return msgspec.structs.replace(entry, hash=b"", chunks=(), offset=-1, depth=0)

@@ -18,7 +18,7 @@ from backup_manager.engine.repository.catalogue.entries import (
     subtree_keys,
 )
 from backup_manager.engine.repository.catalogue.metadata import Fetch
-from backup_manager.engine.repository.catalogue.node import decode_node, summarise
+from backup_manager.engine.repository.catalogue.node import decode_node, summarise, totals_of
 from backup_manager.engine.repository.catalogue.page import Page, PagedEntry, decode_page, resolve
 
 CACHED_PAGES = 8  # 512 entries each take about 0.3 MiB, 4,096 at most 2.5 MiB
@@ -31,8 +31,8 @@ Announce = Callable[[Sequence[bytes]], None]
 class CatalogueReader:
     """One backup's catalogue, read on demand; for one thread.
 
-    *announce* is told the ids of blobs that are about to be fetched, at most 512 at once, so that it can fetch
-    neighbours in one request. The last few pages and nodes are kept decoded.
+    *announce* is told the ids of blobs that are about to be fetched, at most 512 at once, so that it may
+    fetch neighbours in one request. The last few pages and nodes are kept decoded.
     """
 
     def __init__(self, fetch: Fetch, root: CatalogueRoot, announce: Announce | None = None) -> None:
@@ -116,16 +116,18 @@ class CatalogueReader:
 
     def _pages_between(self, low: bytes, high: bytes | None) -> Iterator[PageDescriptor]:
         """Yield the pages that hold keys of ``low ≤ key < high``."""
+        root = self.root
         top = PageDescriptor(
-            self.root.id,
+            root.id,
             b"",
             b"",
-            self.root.entries,
-            self.root.files,
-            self.root.directories,
-            self.root.others,
-            self.root.bytes,
-            level=self.root.level,
+            root.entries,
+            root.files,
+            root.directories,
+            root.others,
+            root.bytes,
+            b"",
+            root.level,
         )
         return self._below(top, low, high)
 
@@ -147,7 +149,7 @@ class CatalogueReader:
             return children
         children = decode_node(self._fetch(node.id), node.level)
         told = summarise(node.id, node.level, children)
-        if (told.entries, told.files, told.bytes) != (node.entries, node.files, node.bytes):
+        if totals_of(told) != totals_of(node):
             raise CorruptDataError(f"a catalogue node of level {node.level} does not add up to its totals")
         self._nodes[node.id] = children
         if len(self._nodes) > CACHED_NODES:
@@ -176,8 +178,6 @@ class CatalogueReader:
             return None
         page = self.page(descriptor)
         number = bisect_left(page.entries, key, key=entry_key)
-        if number == len(page.entries):
-            raise CorruptDataError(f"the catalogue page of {descriptor.first!r} is not sorted")
         return page, page.entries[number]
 
 
