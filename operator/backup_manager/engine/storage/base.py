@@ -45,6 +45,13 @@ class StorageProperties:
     clock_skew_seconds: float = 0.0
 
 
+class StorageMisuseError(StorageUnreachableError):
+    """The store answered, and will answer so for ever: a wrong region, a wrong clock, a refused request."""
+
+    retryable = False
+    default_solution = "Correct the settings of the store; trying again does not help."
+
+
 class StorageBusyError(StorageUnreachableError):
     """The store asks to be left alone for a while; *retry_after_seconds* is what it said, if it did."""
 

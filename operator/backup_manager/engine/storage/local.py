@@ -7,7 +7,6 @@ the old object, the new one, or none, and at most a temporary file that :meth:`L
 
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -149,7 +148,7 @@ class LocalStorage:
         return removed
 
     def _write_temporary(self, folder: str, parts: Sequence[Buffer]) -> str:
-        temporary = f"{folder}/{TEMPORARY}{secrets.token_hex(8)}"
+        temporary = f"{folder}/{TEMPORARY}{os.urandom(8).hex()}"
         try:
             write_file(temporary, byte_views(parts))
         except BaseException:
@@ -180,7 +179,7 @@ class LocalStorage:
 
     def _probe(self) -> tuple[bool, bool]:
         """Return whether files can be made here, and whether they can be linked."""
-        first = f"{self._root}/{TEMPORARY}{secrets.token_hex(8)}"
+        first = f"{self._root}/{TEMPORARY}{os.urandom(8).hex()}"
         second = f"{first}-link"
         with translate_os_error("use folder", self._root):
             try:
@@ -200,7 +199,7 @@ class LocalStorage:
 
     def _file_system_time(self) -> float:
         """Return the time that the file system gives a file written now: a server's clock on NFS."""
-        path = f"{self._root}/{TEMPORARY}{secrets.token_hex(8)}"
+        path = f"{self._root}/{TEMPORARY}{os.urandom(8).hex()}"
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             return os.fstat(file).st_mtime
