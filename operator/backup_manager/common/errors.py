@@ -154,7 +154,9 @@ class SourceEmptyError(SourceUnreadableError):
 
     phrase = "Source empty"
     reason = "SourceEmpty"
-    default_solution = "Check that the source is mounted and not excluded as a whole, or set allow_empty: true."
+    default_solution = (
+        "Check that the source is mounted and not excluded as a whole, or set allow_empty: true."
+    )
 
 
 class StorageUnreachableError(BackupManagerError):
@@ -209,7 +211,9 @@ class CorruptDataError(BackupManagerError):
     phrase = "Corrupted backup data"
     reason = "CorruptedData"
     exit_code = 40
-    default_solution = "Run `sirsinexus backup verify --all` to see what is affected, then take a full backup."
+    default_solution = (
+        "Run `sirsinexus backup verify --all` to see what is affected, then take a full backup."
+    )
 
 
 class ChecksumMismatchError(CorruptDataError):

@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+SHORTEST_PART = 4  # characters; shorter parts are found in too many names
+
 
 def nearest_name(given: str, accepted: Iterable[str]) -> str | None:
     """Return the accepted name most like *given*, letter case aside, or None if none is near.
@@ -13,8 +15,17 @@ def nearest_name(given: str, accepted: Iterable[str]) -> str | None:
     True
     """
     by_folded = {_folded(name): name for name in accepted}
-    found = difflib.get_close_matches(_folded(given), sorted(by_folded), n=1, cutoff=0.6)
+    wanted = _folded(given)
+    found = difflib.get_close_matches(wanted, sorted(by_folded), n=1, cutoff=0.6)
+    if not found and len(wanted) >= SHORTEST_PART:
+        found = [
+            name for name in sorted(by_folded) if len(name) >= SHORTEST_PART and _one_holds(name, wanted)
+        ]
     return by_folded[found[0]] if found else None
+
+
+def _one_holds(name: str, other: str) -> bool:
+    return name in other or other in name
 
 
 def _folded(name: str) -> str:

@@ -7,7 +7,7 @@ twice and whatever grows beyond all reason. Numbers are decimal and booleans ``t
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import yaml
 
@@ -149,7 +149,7 @@ class _Builder:
             if key.value in own:
                 first = own[key.value].line
                 raise ConfigurationError(f"{place}: given twice, in line {first} and again in line {line}")
-            own[key.value] = self.build(value, place, depth + 1)
+            own[key.value] = replace(self.build(value, place, depth + 1), line=line)
         return merged | own
 
     def _merged(self, value: yaml.Node, path: str, depth: int) -> dict[str, Node]:
