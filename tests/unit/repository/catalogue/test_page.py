@@ -139,6 +139,14 @@ def test_content_that_does_not_fit_its_entry_is_refused(item: StoredEntry) -> No
         encode_page([item], refuse_put)
 
 
+def test_a_name_of_an_owner_that_is_not_utf_8_is_made_printable() -> None:
+    odd = stored(b"/a", user="M\udcfcller", group="users")
+
+    [(kept, _)] = round_trip([odd])
+
+    assert (kept.user, kept.group) == ("M?ller", "users")
+
+
 def test_a_time_beyond_64_bits_is_an_unreadable_source_and_the_path_is_named() -> None:
     late = stored(b"/b", mtime_ns=2**64)
 

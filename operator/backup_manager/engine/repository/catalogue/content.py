@@ -15,6 +15,7 @@ from backup_manager.engine.repository.catalogue.metadata import (
     MetadataKind,
     PutMetadata,
     RefTable,
+    decode_body,
     expect_kind,
     frame_metadata,
     parse_metadata,
@@ -95,10 +96,7 @@ def decode_chunk_list(plain: bytes, depth: int, length: int) -> tuple[Extent, ..
     """
     blob = parse_metadata(plain)
     expect_kind(blob, MetadataKind.CHUNK_LIST, 0)
-    try:
-        pairs = _decoder.decode(blob.body)
-    except msgspec.DecodeError as err:
-        raise CorruptDataError(f"a chunk list of {len(plain)} bytes cannot be decoded: {err}") from err
+    pairs = decode_body(_decoder, blob)
     return extents_of(pairs, blob.metadata_ids if depth else blob.data_ids, length)
 
 

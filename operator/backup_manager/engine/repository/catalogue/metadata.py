@@ -7,12 +7,15 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
+
+import msgspec
 
 from backup_manager.common.errors import CorruptDataError
 
 FRAME = struct.Struct("<BBHII")  # kind, level, zero, metadata refs, data refs
 ID_BYTES = 32
+Body = TypeVar("Body")
 
 PutMetadata: TypeAlias = Callable[[bytes], bytes]
 """Stores the plain bytes of a metadata blob, unless they are stored already, and returns their id."""
@@ -98,6 +101,15 @@ def expect_kind(blob: MetadataBlob, kind: MetadataKind, level: int) -> None:
             f"a catalogue blob is a {blob.kind.name} of level {blob.level} where a {kind.name} of level"
             f" {level} belongs"
         )
+
+
+def decode_body(decoder: msgspec.msgpack.Decoder[Body], blob: MetadataBlob) -> Body:
+    """Return the decoded body; raises ``CorruptDataError`` when it is not what *decoder* expects."""
+    try:
+        return decoder.decode(blob.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as err:
+        what = f"the body of a {blob.kind.name} of {len(blob.body)} bytes"
+        raise CorruptDataError(f"{what} in the catalogue cannot be decoded: {err}") from err
 
 
 def refs_of(plain: bytes) -> tuple[MetadataKind, int, list[bytes], list[bytes]]:

@@ -9,6 +9,7 @@ from backup_manager.common.errors import CorruptDataError
 from backup_manager.engine.repository.catalogue.entries import EntryPath, PageDescriptor
 from backup_manager.engine.repository.catalogue.metadata import (
     MetadataKind,
+    decode_body,
     expect_kind,
     frame_metadata,
     parse_metadata,
@@ -43,10 +44,7 @@ def decode_node(plain: bytes, level: int) -> tuple[PageDescriptor, ...]:
     """
     blob = parse_metadata(plain)
     expect_kind(blob, MetadataKind.NODE, level)
-    try:
-        children = _decoder.decode(blob.body)
-    except msgspec.DecodeError as err:
-        raise CorruptDataError(f"a catalogue node of {len(plain)} bytes cannot be decoded: {err}") from err
+    children = decode_body(_decoder, blob)
     if len(children) != len(blob.metadata_ids) or any(child.level != level - 1 for child in children):
         raise CorruptDataError(f"a catalogue node of level {level} does not match the children it refers to")
     pairs = zip(children, blob.metadata_ids, strict=True)

@@ -23,6 +23,7 @@ from backup_manager.engine.repository.catalogue.metadata import (
     MetadataKind,
     PutMetadata,
     RefTable,
+    decode_body,
     expect_kind,
     frame_metadata,
     parse_metadata,
@@ -84,11 +85,7 @@ def encode_page(stored: Sequence[StoredEntry], put_metadata: PutMetadata) -> byt
     """
     data, metadata = RefTable(), RefTable()
     entries = [_with_refs(entry, content, data, metadata, put_metadata) for entry, content in stored]
-    try:
-        body = _encoder.encode(entries)
-    except OverflowError as err:
-        raise _unrecordable(entries) from err
-    return frame_metadata(MetadataKind.PAGE, 0, metadata.ids(), data.ids(), body)
+    return frame_metadata(MetadataKind.PAGE, 0, metadata.ids(), data.ids(), _encode_body(entries))
 
 
 def decode_page(plain: bytes) -> Page:
@@ -99,11 +96,7 @@ def decode_page(plain: bytes) -> Page:
     """
     blob = parse_metadata(plain)
     expect_kind(blob, MetadataKind.PAGE, 0)
-    try:
-        entries = _decoder.decode(blob.body)
-    except msgspec.DecodeError as err:
-        raise CorruptDataError(f"a catalogue page of {len(plain)} bytes cannot be decoded: {err}") from err
-    return Page(entries, blob.data_ids, blob.metadata_ids)
+    return Page(decode_body(_decoder, blob), blob.data_ids, blob.metadata_ids)
 
 
 def resolve(page: Page, entry: Entry) -> FileContent | None:
@@ -148,6 +141,21 @@ def _with_refs(
     content = spill(content, put_metadata)
     chunks = place(content.extents, metadata if content.depth else data)
     return msgspec.structs.replace(entry, hash=content.hash, chunks=chunks, offset=-1, depth=content.depth)
+
+
+def _encode_body(entries: Sequence[Entry]) -> bytes:
+    try:
+        return _encoder.encode(entries)
+    except UnicodeEncodeError:
+        return _encode_body([_with_printable_owner(entry) for entry in entries])
+    except OverflowError as err:
+        raise _unrecordable(entries) from err
+
+
+def _with_printable_owner(entry: Entry) -> Entry:
+    """Return *entry* with names of its owner that are UTF-8; the operating system may give others."""
+    user, group = [name.encode(errors="replace").decode() for name in (entry.user, entry.group)]
+    return msgspec.structs.replace(entry, user=user, group=group)
 
 
 def _unrecordable(entries: Sequence[Entry]) -> SourceUnreadableError:
