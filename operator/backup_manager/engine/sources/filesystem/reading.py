@@ -23,6 +23,8 @@ SMALLEST_HOLE = 64 * 1024  # bytes; shorter holes are read as zeros: each would 
 # Without O_NONBLOCK, a FIFO that took the file's place would block for ever.
 READ_ONLY = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 QUIET = getattr(os, "O_NOATIME", 0)  # for owners and root alone: others are refused with EPERM
+# Not for us to hide the access; a link; a path too long; another process, such as Samba, holds a lease.
+RETRIED = (errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.EAGAIN)
 TYPE_BITS = 0o170000
 REGULAR = 0o100000
 BLOCK = 512  # the unit of st_blocks, whatever the file system's own
@@ -78,7 +80,7 @@ def read_small(path: bytes, stat: os.stat_result, problems: Report) -> tuple[byt
             if len(content) == before.st_size and _is_unchanged(before, now):
                 return content, now, True
     except OSError as err:
-        raise EntryProblemError(problem_from(path, err, "reading it")) from err
+        raise EntryProblemError(_failure(path, descriptor, err)) from err
     finally:
         os.close(descriptor)
     problems(_changed(path))
@@ -153,15 +155,18 @@ def _open(path: bytes, stat: os.stat_result) -> int:
     try:
         return os.open(path, READ_ONLY | QUIET)
     except OSError as err:
-        if err.errno not in (errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG):
+        if err.errno not in RETRIED:
             raise
         if err.errno == errno.EPERM:
             return os.open(path, READ_ONLY)
     with reachable(path) as near:
-        if modes.S_ISLNK(os.lstat(near).st_mode):
+        now = os.lstat(near)
+        if modes.S_ISLNK(now.st_mode):
             target = os.stat(near)
             if (target.st_dev, target.st_ino) == (stat.st_dev, stat.st_ino):
                 return os.open(near, READ_ONLY & ~os.O_NOFOLLOW)
+        if modes.S_ISREG(now.st_mode):
+            return os.open(near, READ_ONLY & ~os.O_NONBLOCK)
         return os.open(near, READ_ONLY)
 
 
@@ -200,6 +205,13 @@ def _is_unchanged(one: os.stat_result, other: os.stat_result) -> bool:
         and one.st_ino == other.st_ino
         and one.st_mode == other.st_mode
     )
+
+
+def _failure(path: bytes, descriptor: int, err: OSError) -> Problem:
+    """Return the problem of a failed read; a directory or FIFO that was opened unseen is a change."""
+    if os.fstat(descriptor).st_mode & TYPE_BITS != REGULAR:
+        return _not_regular(path)
+    return problem_from(path, err, "reading it")
 
 
 def _refusal(path: bytes, err: OSError) -> Problem:
