@@ -20,8 +20,8 @@ SALT_BYTES = 16
 NONCE_BYTES = 12
 CHECK_DIGITS = 16
 SLOT_IS_DAMAGED = (
-    "Put the key ring back from a replica or an older version in the bucket, or open the repository with "
-    "another of its keys and replace this slot with `sirsinexus backup key rotate`."
+    "Put the key ring (the object in keys/) back from a replica, an older version in the bucket or a copy of "
+    "the folder, or use another of the repository's keys."
 )
 
 

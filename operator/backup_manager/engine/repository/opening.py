@@ -146,7 +146,7 @@ def _no_slot(ring: KeyRing, provider: KeyProvider) -> KeyUnavailableError:
     return KeyUnavailableError(
         f"the given {provider.provider} key opens none of the key slots of repository {ring.repository_id}, "
         f"which are {slots}",
-        solution="Use one of these keys; if this key should be one of them, its slot or the key file is damaged.",
+        solution="Use one of these keys; if this key should be one of them, its slot or its file is damaged.",
     )
 
 
