@@ -1,5 +1,6 @@
 """What the tests of sources share."""
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -16,6 +17,11 @@ def place() -> Iterator[bytes]:
     path = os.fsencode(os.path.realpath(tempfile.mkdtemp(prefix="place-")))
     os.chmod(path, 0o755)
     yield path
+    for directory, names, _ in os.walk(path):
+        for name in names:  # opened before os.walk comes to them; too deep ones are open already
+            if not os.path.islink(os.path.join(directory, name)):
+                with contextlib.suppress(OSError):
+                    os.chmod(os.path.join(directory, name), 0o700)
     shutil.rmtree(path)
 
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from backup_manager.common.errors import ConfigurationError
-from backup_manager.engine.sources.filesystem.excludes import Excludes
+from backup_manager.engine.sources.filesystem.excludes import Excludes, Includes
 
 pytestmark = pytest.mark.skipif(
     shutil.which("git") is None, reason="compares with git, which is not installed"
@@ -167,3 +167,15 @@ def test_any_list_of_patterns_excludes_what_git_ignores(git: Git, lines: list[by
     ours = {path for path, is_directory in git.entries if rules.match(path, is_directory)}
     theirs = git.ignored(lines)
     assert (ours - theirs, theirs - ours) == (set(), set())
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(lines=st.lists(NEGATABLE, min_size=1, max_size=4))
+def test_every_directory_above_a_selected_entry_may_contain_it(git: Git, lines: list[bytes]) -> None:
+    rules = Includes([os.fsdecode(line) for line in usable(lines)])
+    for path, is_directory in git.entries:
+        if rules.selects(path, is_directory):
+            above = path
+            while above:
+                above = above.rpartition(b"/")[0]
+                assert rules.may_contain(above), (path, above)

@@ -98,7 +98,9 @@ def parse_pattern(text: str) -> Pattern | None:
 def joined(parts: tuple[bytes, ...]) -> bytes:
     """Return the expression of whole paths: ``**/`` also stands for no directory at all."""
     pieces = []
-    for part in parts[:-1]:
+    for number, part in enumerate(parts[:-1]):
+        if part == ANYTHING and number and parts[number - 1] == ANYTHING:
+            continue  # it adds nothing but ways to backtrack
         if part.endswith(ANYTHING):
             pieces.append(part.removesuffix(ANYTHING) + b"(?s:.*/)?")
         else:
