@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.unit.manager.malformed_texts import RAW, SECRET
 
 from backup_manager.common.errors import ConfigurationError
 from backup_manager.manager.config import decode_configuration
-from tests.unit.manager.malformed_texts import RAW, SECRET
 
 ENVIRONMENT = {"SECRET": SECRET, "EMPTY": ""}
 COMPLETE: dict[str, Any] = {
