@@ -171,6 +171,8 @@ def test_any_list_of_patterns_excludes_what_git_ignores(git: Git, lines: list[by
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=st.lists(NEGATABLE, min_size=1, max_size=4))
+@example(lines=[b"/**", b"!a"])
+@example(lines=[b"a**", b"!a/b"])
 def test_every_directory_above_a_selected_entry_may_contain_it(git: Git, lines: list[bytes]) -> None:
     rules = Includes([os.fsdecode(line) for line in usable(lines)])
     for path, is_directory in git.entries:

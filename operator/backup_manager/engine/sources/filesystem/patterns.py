@@ -110,7 +110,7 @@ def joined(parts: tuple[bytes, ...]) -> bytes:
 
 def ways_to(parts: tuple[bytes, ...]) -> bytes:
     """Return the expression of the directories above a match; those below a ``**`` are among them."""
-    expression = b""
+    expression = parts[-1] if parts[-1].endswith((ANYTHING, CROSSING)) else b""
     for part in reversed(parts[:-1]):
         if part.endswith((ANYTHING, CROSSING)):
             expression = part
