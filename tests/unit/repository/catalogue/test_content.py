@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.repository.catalogue.trees import Blobs, blob_id, entry
+from tests.unit.repository.catalogue.trees import Blobs, blob_id, entry, write_pages
 
 from backup_manager.common.errors import BackupManagerError, CorruptDataError
 from backup_manager.engine.repository.catalogue.content import (
@@ -77,6 +77,19 @@ def test_a_page_stores_the_extents_of_a_very_large_file_in_lists_and_names_only_
     assert refs_of(plain)[2:] == (list(page.metadata_refs), [])
     assert (content.hash, content.depth, len(page.metadata_refs)) == (b"h" * 16, 1, 2)
     assert list(read_extents(content, blobs.fetch)) == told
+
+
+def test_a_reader_yields_the_extents_of_a_very_large_file() -> None:
+    blobs, told = Blobs(), extents(5000)
+    large = entry(b"/large", size=sum(extent.length for extent in told))
+    reader = blobs.reader(write_pages([[(large, FileContent(extents=tuple(told)))]], blobs))
+    found = reader.find(b"/large")
+    assert found is not None
+
+    content = reader.content(*found)
+
+    assert content is not None
+    assert list(reader.extents(content)) == told
 
 
 def test_an_unchanged_large_file_moves_to_a_new_page_without_its_lists_being_read() -> None:

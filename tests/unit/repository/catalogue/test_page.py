@@ -1,13 +1,24 @@
 """Pages: boundaries, round trips, resolution, and what the encoder refuses."""
 
+import os
 import random
+import struct
 import zlib
+from pathlib import Path
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.repository.catalogue.trees import PATHS, blob_id, entry, small_tree, stored, stored_entries
+from tests.unit.repository.catalogue.trees import (
+    PATHS,
+    Blobs,
+    blob_id,
+    entry,
+    small_tree,
+    stored,
+    stored_entries,
+)
 
 from backup_manager.common.errors import BackupManagerError, CorruptDataError, SourceUnreadableError
 from backup_manager.engine.repository.catalogue.entries import (
@@ -16,6 +27,8 @@ from backup_manager.engine.repository.catalogue.entries import (
     Extent,
     FileContent,
     StoredEntry,
+    pack_stat,
+    page_fingerprint,
     path_key,
     subtree_keys,
 )
@@ -181,6 +194,33 @@ def test_only_files_have_content() -> None:
     page = Page([entry(b"/a", EntryKind.FIFO)], (), ())
 
     assert resolve(page, page.entries[0]) is None
+
+
+def test_what_lstat_says_is_packed_into_68_bytes() -> None:
+    status = os.stat_result((0o100644, 2**64 - 1, 2, 3, 4, 5, 6, 0, 0, 0, *[0.0] * 3, 0, -5, 2**64 + 7))
+
+    packed = pack_stat(status)
+
+    assert packed == struct.pack("<QQQQIIIQQ", 2**64 - 1, 6, 2**64 - 5, 7, 0o100644, 4, 5, 3, 2)
+
+
+def test_any_difference_that_lstat_shows_changes_the_packed_status(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"one")
+    before = pack_stat(path.lstat())
+
+    path.chmod(0o600)
+
+    assert pack_stat(path.lstat()) != before
+
+
+def test_a_fingerprint_is_the_hash_of_paths_and_statuses_in_order() -> None:
+    marks = [(b"/a", b"1" * 68), (b"/b", b"2" * 68)]
+
+    fingerprint = page_fingerprint(Blobs(), marks)
+
+    assert fingerprint == Blobs().blob_id(b"/a\0" + b"1" * 68 + b"/b\0" + b"2" * 68)
+    assert fingerprint != page_fingerprint(Blobs(), marks[::-1])
 
 
 def test_the_order_of_paths_is_that_of_a_walk() -> None:

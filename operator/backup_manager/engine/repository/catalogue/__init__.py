@@ -2,8 +2,7 @@
 
 This page specifies the bodies of the metadata blobs, whose frame the package ``repository`` describes.
 All bodies are MessagePack; ``bin`` for bytes, ``str`` only for the names of owners. The encoding was chosen
-by measurement (see the numbers in ``page``): arrays of arrays decode faster than columns that Python has to
-put together again, and zstd removes what repeats between rows.
+by measurement: ``page`` has the numbers.
 
 Order
     Entries are sorted by ``path_key``: the path with ``/`` replaced by a zero byte, compared as bytes. A

@@ -8,8 +8,10 @@ to the end, with a default.
 
 import os
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
+from itertools import islice
+from operator import lt
 from typing import Protocol, TypeAlias
 
 import msgspec
@@ -135,6 +137,12 @@ class Hashing(Protocol):
 def path_key(path: EntryPath) -> bytes:
     """Return what entries are sorted by: components in order, each compared as bytes."""
     return path.replace(b"/", b"\0")
+
+
+def is_sorted(paths: Sequence[EntryPath]) -> bool:
+    """Whether the paths are in the order of a catalogue, and none occurs twice."""
+    keys = [path_key(path) for path in paths]
+    return all(map(lt, keys, islice(keys, 1, None)))
 
 
 def entry_key(entry: Entry) -> bytes:

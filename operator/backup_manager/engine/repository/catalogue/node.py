@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from backup_manager.common.errors import CorruptDataError
-from backup_manager.engine.repository.catalogue.entries import EntryPath, PageDescriptor
+from backup_manager.engine.repository.catalogue.entries import EntryPath, PageDescriptor, is_sorted
 from backup_manager.engine.repository.catalogue.metadata import (
     MetadataKind,
     decode_body,
@@ -47,6 +47,8 @@ def decode_node(plain: bytes, level: int) -> tuple[PageDescriptor, ...]:
     children = decode_body(_decoder, blob)
     if len(children) != len(blob.metadata_ids) or any(child.level != level - 1 for child in children):
         raise CorruptDataError(f"a catalogue node of level {level} does not match the children it refers to")
+    if not _are_in_order(children):
+        raise CorruptDataError(f"the children of a catalogue node of level {level} are not in order")
     pairs = zip(children, blob.metadata_ids, strict=True)
     return tuple(msgspec.structs.replace(child, id=blob_id) for child, blob_id in pairs)
 
@@ -69,3 +71,11 @@ def summarise(blob_id: bytes, level: int, children: Sequence[PageDescriptor]) ->
 def totals_of(node: PageDescriptor) -> tuple[int, int, int, int, int]:
     """Return the counts of a descriptor that those of its children must add up to."""
     return node.entries, node.files, node.directories, node.others, node.bytes
+
+
+def _are_in_order(children: Sequence[PageDescriptor]) -> bool:
+    """Whether each child begins behind the end of the one before; one of a single entry has but one path."""
+    edges: list[EntryPath] = []
+    for child in children:
+        edges += [child.first] if child.first == child.last else [child.first, child.last]
+    return is_sorted(edges)
