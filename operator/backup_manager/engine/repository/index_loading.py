@@ -1,0 +1,87 @@
+"""Reading what an index is made of: listings, shards, and the trailers of packs that no shard names."""
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor
+
+from backup_manager.common.errors import CorruptDataError
+from backup_manager.engine.repository.documents import open_document
+from backup_manager.engine.repository.index_shard import Shard, decode_shard
+from backup_manager.engine.repository.names import (
+    INDEX_PREFIX,
+    PACKS_PREFIX,
+    PackKind,
+    document_object,
+    pack_object,
+    parse_document_object,
+    parse_pack_object,
+)
+from backup_manager.engine.repository.pack import PackContents, read_trailer
+from backup_manager.engine.repository.ports import ObjectKind, Vault
+from backup_manager.engine.repository.problems import Problem
+from backup_manager.engine.repository.read_ahead import map_ahead
+from backup_manager.engine.storage.base import Storage
+
+
+def list_packs(storage: Storage) -> dict[str, PackKind]:
+    """Return every pack that the store lists; what has another name is not ours and is left alone."""
+    found = (parse_pack_object(info.name) for info in storage.list(PACKS_PREFIX))
+    return {name_and_kind[0]: name_and_kind[1] for name_and_kind in found if name_and_kind}
+
+
+def list_shards(storage: Storage) -> list[str]:
+    """Return the names of all index shards, sorted."""
+    found = (parse_document_object(ObjectKind.INDEX, info.name) for info in storage.list(INDEX_PREFIX))
+    return sorted(name for name in found if name)
+
+
+def read_shard(storage: Storage, vault: Vault, name: str) -> Shard:
+    """Return one shard; raises ``CorruptDataError`` and ``ObjectMissingError``."""
+    object_name = document_object(ObjectKind.INDEX, name)
+    sealed = storage.get(object_name)
+    return decode_shard(open_document(vault, None, ObjectKind.INDEX, name, sealed), object_name)
+
+
+class IndexReader:
+    """Reads shards and trailers through a thread pool; what is damaged goes to *problems* instead."""
+
+    def __init__(self, storage: Storage, vault: Vault, pool: Executor, problems: list[Problem]) -> None:
+        self._storage = storage
+        self._vault = vault
+        self._pool = pool
+        self._problems = problems
+        self._ahead = 2 * storage.properties.connections
+
+    def list_all(self) -> tuple[dict[str, PackKind], list[str]]:
+        """Return packs and shards, listed at once."""
+        packs = self._pool.submit(list_packs, self._storage)
+        shards = self._pool.submit(list_shards, self._storage)
+        return packs.result(), shards.result()
+
+    def shards(self, names: list[str]) -> Iterator[Shard]:
+        """Yield the shards that can be read, in the order of *names*."""
+        for shard in map_ahead(self._pool, self._read_shard, names, ahead=self._ahead):
+            if isinstance(shard, Problem):
+                self._problems.append(shard)
+            else:
+                yield shard
+
+    def trailers(self, packs: Mapping[str, PackKind]) -> Iterator[PackContents]:
+        """Yield what those packs hold whose trailers can be read."""
+        for contents in map_ahead(self._pool, self._read_trailer, sorted(packs.items()), ahead=self._ahead):
+            if isinstance(contents, Problem):
+                self._problems.append(contents)
+            else:
+                yield contents
+
+    def _read_shard(self, name: str) -> Shard | Problem:
+        try:
+            return read_shard(self._storage, self._vault, name)
+        except CorruptDataError as err:
+            return Problem(document_object(ObjectKind.INDEX, name), err.facts)
+
+    def _read_trailer(self, pack: tuple[str, PackKind]) -> PackContents | Problem:
+        name, kind = pack
+        try:
+            return read_trailer(self._storage, self._vault, kind, name)
+        except CorruptDataError as err:
+            return Problem(pack_object(name, kind), err.facts)
