@@ -163,7 +163,8 @@ class AwsKms:
 
     def _connect(self) -> _Client:
         if self._client is None:
-            make: Callable[..., _Client] = boto3.client
+            # A session of its own: the default one is shared, not safe for threads, and keeps credentials.
+            make: Callable[..., _Client] = boto3.Session().client
             self._client = make(
                 "kms", region_name=self._region, endpoint_url=self._endpoint, config=CALL_LIMITS
             )
