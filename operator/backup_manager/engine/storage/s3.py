@@ -22,6 +22,7 @@ from backup_manager.engine.storage.s3_probe import PROBE, probe_server
 from backup_manager.engine.storage.s3_settings import S3Settings
 from backup_manager.engine.storage.s3_upload import Uploader
 
+NO_UPLOADS = frozenset({"NoSuchUpload", "NotImplemented"})  # answers to listing uploads where there are none
 PART_BYTES = 64 << 20  # 10,000 parts of an upload (a limit of S3) make 625 GiB
 
 
@@ -112,21 +113,29 @@ class S3Storage:
         self._uploader.remove(name)
 
     def sweep(self, older_than_seconds: float) -> int:
-        """Abort multipart uploads that were begun before, and remove probes left by a crash."""
+        """Abort multipart uploads that were begun before, and remove probes left by a crash.
+
+        Uploads whose keys are no object names belong to somebody else and stay.
+        """
         removed = 0
         for page in self._pages("list_multipart_uploads", "KeyMarker", "NextKeyMarker", ""):
-            now = self._server_time(page)
+            latest = self._server_time(page) - older_than_seconds
             for upload in page.get("Uploads", ()):
-                if now - upload["Initiated"].timestamp() >= older_than_seconds:
+                is_ours = NAME.fullmatch(upload["Key"].removeprefix(self._prefix))
+                if is_ours and upload["Initiated"].timestamp() <= latest:
                     self._uploader.abort(upload["Key"], upload["UploadId"])
                     removed += 1
         for page in self._pages("list_objects_v2", "ContinuationToken", "NextContinuationToken", PROBE):
-            now = self._server_time(page)
+            latest = self._server_time(page) - older_than_seconds
             for found in page.get("Contents", ()):
-                if now - found["LastModified"].timestamp() >= older_than_seconds:
+                if found["LastModified"].timestamp() <= latest:
                     self._uploader.remove(found["Key"].removeprefix(self._prefix))
                     removed += 1
         return removed
+
+    def close(self) -> None:
+        """Close the connections; the store opens new ones if it is used again."""
+        self._client.close()
 
     def _fetch(self, name: str, wanted: tuple[str, slice] | None) -> bytes | None:
         """Return the bytes of the range, or None if the server says that it lies outside."""
@@ -142,17 +151,22 @@ class S3Storage:
                 raise
             with answer["Body"] as body:
                 content: bytes = body.read()
-        if wanted is not None and _status(answer) != 206:  # the server sent all of it
-            return content[wanted[1]]
-        return content
+        if wanted is None or _status(answer) == 206 or "ContentRange" in answer:  # rclone says 200
+            return content
+        return content[wanted[1]]  # the server sent all of it
 
     def _pages(self, call: str, token: str, next_token: str, prefix: str) -> Iterator[Mapping[str, Any]]:
         arguments: dict[str, str] = {}
         while True:
             with translate_s3_error(self._settings, "list objects"):
-                page = getattr(self._client, call)(
-                    Bucket=self._settings.bucket, Prefix=self._prefix + prefix, **arguments
-                )
+                try:
+                    page = getattr(self._client, call)(
+                        Bucket=self._settings.bucket, Prefix=self._prefix + prefix, **arguments
+                    )
+                except ClientError as err:
+                    if err.response["Error"].get("Code") not in NO_UPLOADS:
+                        raise
+                    return
             yield page
             if not page.get("IsTruncated"):
                 return

@@ -120,7 +120,7 @@ def build_answer_error(
         return StorageBusyError(facts, retry_after_seconds=answer.retry_after_seconds)
     if code in DENIED or status in (401, 403):
         return AccessDeniedError(facts)
-    if code in TRANSIENT or status >= 500:
+    if code in TRANSIENT or (status >= 500 and status != 501):
         return StorageUnreachableError(facts)
     return StorageMisuseError(facts)
 

@@ -34,11 +34,11 @@ def _choose_checksum(uploader: Uploader, name: str) -> None:
     try:
         answer = uploader.upload(name, CONTENT)
     except StorageMisuseError:  # refused as it is: try without the header that is newer than some servers
-        uploader.checksum = Checksum.NONE if uploader.signs_payloads else Checksum.MD5
+        uploader.checksum = Checksum.MD5
         uploader.upload(name, CONTENT)
         return
-    if Checksum.CRC32.value not in answer:  # ignored: an older check, unless the signature is one already
-        uploader.checksum = Checksum.NONE if uploader.signs_payloads else Checksum.MD5
+    if Checksum.CRC32.value not in answer:
+        uploader.checksum = Checksum.MD5  # the CRC was ignored, as rclone 1.75 does
 
 
 def _condition_is_obeyed(uploader: Uploader, name: str) -> bool:

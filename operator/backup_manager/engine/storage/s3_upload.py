@@ -12,11 +12,10 @@ from backup_manager.engine.storage.s3_settings import S3Settings
 
 
 class Checksum(StrEnum):
-    """What a server checks an upload by, besides a signed payload (which is used without TLS)."""
+    """What a server checks an upload by; a signed payload (without TLS) is not verified by all of them."""
 
     CRC32 = "ChecksumCRC32"
     MD5 = "ContentMD5"
-    NONE = ""
 
 
 class Uploader:
@@ -27,11 +26,6 @@ class Uploader:
         self._settings = settings
         self._part_bytes = part_bytes
         self.checksum = Checksum.CRC32
-
-    @property
-    def signs_payloads(self) -> bool:
-        """Whether SHA-256 of each body is part of its signature."""
-        return bool(self._client.meta.config.s3["payload_signing_enabled"])
 
     def upload(self, name: str, views: Sequence[memoryview], *, if_absent: bool = False) -> Mapping[str, Any]:
         """Store *views* under *name* and return the answer."""
@@ -103,6 +97,5 @@ class Uploader:
         return {name: value for name, value in given.items() if value}
 
     def _check(self, views: Sequence[memoryview]) -> dict[str, str]:
-        if self.checksum is Checksum.CRC32:
-            return {Checksum.CRC32.value: crc32(views)}
-        return {Checksum.MD5.value: md5(views)} if self.checksum is Checksum.MD5 else {}
+        compute = crc32 if self.checksum is Checksum.CRC32 else md5
+        return {self.checksum.value: compute(views)}
