@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -149,7 +150,7 @@ class S3Storage:
                 if _status(err.response) == 416:
                     return None
                 raise
-            with answer["Body"] as body:
+            with closing(answer["Body"]) as body:  # its own "with" hands out urllib3's, with other errors
                 content: bytes = body.read()
         if wanted is None or _status(answer) == 206 or "ContentRange" in answer:  # rclone says 200
             return content
