@@ -31,7 +31,8 @@ START, END = datetime(2025, 6, 24, tzinfo=UTC), datetime(2025, 6, 24, 0, 0, 4, t
 ID = "files-2025-06-24-000000"
 BACKUP = BackupResult(
     id=ID, policy="files", type=BackupType.FULL, status=RunStatus.SUCCEEDED, started_at=START,
-    completed_at=END, duration_seconds=4.2, sources=("files",), files=1234, directories=56, source_bytes=1610612736,
+    completed_at=END, duration_seconds=4.2, sources=("files",), files=1234, directories=56,
+    source_bytes=1610612736,
     read_bytes=1610612736, added_bytes=1505600123, stored_bytes=921000456,
     verified=Verified(VerificationOutcome.PASSED, END), snapshot_id="7f3c",
 )  # fmt: skip

@@ -188,7 +188,7 @@ changes = st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(minutes, hours, zones, changes, st.integers(-2000, 2000))
 def test_due_times_rise_and_previous_finds_each(
     minute: str, hour: str, zone: str, day: str, offset: int
