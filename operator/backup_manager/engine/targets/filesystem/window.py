@@ -1,0 +1,76 @@
+"""A stretch of the entry stream: the blobs it needs, who needs them, and what is to be done afterwards."""
+
+from dataclasses import dataclass, field
+
+from backup_manager.engine.repository.catalogue.entries import Entry
+from backup_manager.engine.targets.filesystem.creators import Task
+from backup_manager.engine.targets.filesystem.files import FileWriter, OpenFile, Part, WholeFile
+from backup_manager.engine.targets.filesystem.tree import Folder
+
+MOST_PIECES = 8_192  # of about 700 bytes each, two windows at once: 12 MiB
+MOST_BYTES = 64 * 1024 * 1024  # of blobs; one that two windows need is read twice
+MOST_OPEN_FILES = 128
+FRAME_BYTES = 1_048_576  # what a frame is taken for; its true length is known only when it is read
+
+
+@dataclass(slots=True)
+class Demand:
+    """Who needs a blob: small files that lie in it, and files of which it is a part."""
+
+    wholes: list[WholeFile] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
+
+    def write(self, writer: FileWriter, plain: bytes) -> tuple[int, int]:
+        """Write the blob to all; return the bytes written and the files completed."""
+        written = writer.write_whole(self.wholes, plain) if self.wholes else 0
+        for part in self.parts:
+            written += writer.write_part(part, plain)
+        return written, len(self.wholes)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Another name of the file that was restored at the path *first*, relative to the destination."""
+
+    folder: Folder
+    name: bytes
+    entry: Entry
+    first: bytes
+
+
+@dataclass(slots=True)
+class Window:
+    """What one stretch of entries asks for; bounded in bytes, pieces and open files."""
+
+    demands: dict[bytes, Demand] = field(default_factory=dict)
+    finished: list[OpenFile] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
+    left: list[Folder] = field(default_factory=list)
+    blob_bytes: int = 0
+    pieces: int = 0
+    open_files: int = 0
+
+    @property
+    def is_full(self) -> bool:
+        """No further entry should enter, unless it needs nothing new."""
+        return (
+            self.pieces >= MOST_PIECES or self.blob_bytes >= MOST_BYTES or self.open_files >= MOST_OPEN_FILES
+        )
+
+    def demand(self, blob_id: bytes, length: int) -> Demand:
+        """Return who needs the blob of about *length* bytes."""
+        self.pieces += 1
+        demand = self.demands.get(blob_id)
+        if demand is None:
+            demand = self.demands[blob_id] = Demand()
+            self.blob_bytes += length
+        return demand
+
+
+def task_of(demand: Demand, writer: FileWriter, plain: bytes) -> Task:
+    """Return the work on one blob that arrived."""
+
+    def work() -> tuple[int, int]:
+        return demand.write(writer, plain)
+
+    return work
