@@ -98,10 +98,11 @@ def read_newest_ring(storage: Storage, repository_id: str) -> tuple[str, bytes]:
             return names[-1], storage.get(names[-1])
         except ObjectMissingError:
             continue  # a newer one has replaced it since
-    raise KeyUnavailableError(
-        f"the key ring keys/{repository_id}-… is missing in {storage.properties.location}",
-        solution=PUT_IT_BACK,
-    )
+    others = sum(1 for _ in storage.list("keys/"))
+    facts = f"the key ring keys/{repository_id}-… is missing in {storage.properties.location}"
+    if others:
+        facts += f", which holds {others} of other repositories: config is damaged or was replaced"
+    raise KeyUnavailableError(facts, solution=PUT_IT_BACK)
 
 
 def ring_names(storage: Storage, repository_id: str) -> Iterator[tuple[int, str]]:
