@@ -15,7 +15,7 @@ class KeyProviderName(StrEnum):
     """What wraps a repository's key."""
 
     LOCAL = "local"
-    PASSPHRASE = "passphrase"
+    PASSPHRASE = "passphrase"  # noqa: S105  # a provider's name
     AWS_KMS = "aws_kms"
     NONE = "none"
 

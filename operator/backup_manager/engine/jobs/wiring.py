@@ -1,0 +1,97 @@
+"""The one place where the layers of the engine meet: a store and a key become an opened repository."""
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from backup_manager.contract.requests import KeyProviderName, KeySpec, RepositoryAddress
+from backup_manager.engine.keys.local import LocalKey
+from backup_manager.engine.keys.plain import NoEncryption
+from backup_manager.engine.processors.compress import ZstdCompressor
+from backup_manager.engine.processors.crypto import RepositoryVault
+from backup_manager.engine.repository.blobs import BlobStore
+from backup_manager.engine.repository.index import load_index
+from backup_manager.engine.repository.keyring import KeyProvider
+from backup_manager.engine.repository.problems import Problem
+from backup_manager.engine.repository.repository import Repository, create_repository, open_repository
+from backup_manager.engine.storage.base import Storage
+from backup_manager.engine.storage.registry import open_storage
+
+
+def build_provider(spec: KeySpec) -> KeyProvider:
+    """Return the provider of the key that *spec* names; scrypt and the AWS client are imported only when chosen.
+
+    Raises:
+        KeyUnavailableError: a key or passphrase file cannot be read.
+    """
+    if spec.provider is KeyProviderName.LOCAL:
+        return LocalKey(Path(spec.value))
+    if spec.provider is KeyProviderName.NONE:
+        return NoEncryption()
+    if spec.provider is KeyProviderName.PASSPHRASE:
+        module = importlib.import_module("backup_manager.engine.keys.passphrase")
+        passphrase: KeyProvider = module.Passphrase(module.read_passphrase(Path(spec.value)))
+        return passphrase
+    module = importlib.import_module("backup_manager.engine.keys.aws_kms")
+    kms: KeyProvider = module.AwsKms(spec.value, region=spec.region or None, endpoint=spec.endpoint or None)
+    return kms
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """An opened repository and what was noticed on the way; jobs take one and leave it open."""
+
+    storage: Storage
+    repository: Repository
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def location(self) -> str:
+        """Where the repository is, without secrets."""
+        return self.storage.properties.location
+
+    @property
+    def repository_id(self) -> str:
+        """The id drawn when the repository was created."""
+        return self.repository.config.id
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether a key is needed to read the repository."""
+        return self.repository.config.is_encrypted
+
+    def read_blobs(self, problems: list[Problem] | None = None) -> BlobStore:
+        """Return the blobs of the repository as the store lists them now, for reading."""
+        vault = self.repository.vault
+        index = load_index(self.storage, vault, with_members=False, problems=problems)
+        return BlobStore(self.storage, vault, self.repository.compressor, index)
+
+
+@contextmanager
+def open_session(
+    address: RepositoryAddress, *, create: bool = False, read_only: bool = False
+) -> Iterator[Session]:
+    """Open the repository at *address*; with *create*, one that is absent is initialised.
+
+    The key is looked at first, then the store, then both together: whatever is wrong is told before anything is
+    written.
+
+    Raises:
+        RepositoryMissingError: there is none, and *create* is not set.
+        BucketMissingError, AccessDeniedError, StorageUnreachableError, KeyUnavailableError: as they say.
+    """
+    provider = build_provider(address.key)
+    options = {**address.options, **({"read_only": True} if read_only else {})}
+    storage = open_storage(address.url, options, create=create)
+    storage.check()
+    opening = create_repository if create else open_repository
+    repository = opening(
+        storage,
+        provider,
+        compression_level=address.compression_level,
+        make_vault=RepositoryVault,
+        make_compressor=ZstdCompressor,
+    )
+    yield Session(storage, repository, tuple(getattr(provider, "warnings", ())))

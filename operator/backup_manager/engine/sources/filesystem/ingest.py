@@ -1,0 +1,236 @@
+"""Files into a catalogue: what changed is read and stored, what did not is taken over.
+
+One thread walks, looks and reads; the encoder's threads hash and compress behind it. Nothing here grows with the number
+of files, but for what is bounded and said so.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from backup_manager.common.errors import InterruptedRunError
+from backup_manager.engine.processors.frames import FrameBundler
+from backup_manager.engine.repository.catalogue.entries import (
+    MODE_BITS,
+    CatalogueRoot,
+    Entry,
+    EntryKind,
+    PageDescriptor,
+)
+from backup_manager.engine.repository.catalogue.page import Page, resolve
+from backup_manager.engine.repository.catalogue.writer import CatalogueWriter
+from backup_manager.engine.repository.ports import Buffer
+from backup_manager.engine.sources.filesystem.large import LargeFileReader
+from backup_manager.engine.sources.filesystem.metadata import OwnerNames, kind_of, read_link, read_xattrs
+from backup_manager.engine.sources.filesystem.pending import PendingContent, PendingPage, PendingPages
+from backup_manager.engine.sources.filesystem.problems import EntryProblemError, Problem
+from backup_manager.engine.sources.filesystem.scan import ScannedPage, is_racy, scan_pages
+from backup_manager.engine.sources.filesystem.small import SmallFileReader
+from backup_manager.engine.sources.filesystem.walk import Found
+
+TYPE_BITS = 0o170000
+REGULAR = 0o100000
+SYMLINK = 0o120000
+MOST_LINKED = (
+    50_000  # inodes with several names whose content is remembered; more are read again, and deduplicate
+)
+
+
+class Previous(Protocol):
+    """The catalogue of the backup before, walked in step (``catalogue.previous.PreviousCatalogue``)."""
+
+    def match(self, fingerprint: bytes, first_path: bytes) -> PageDescriptor | None:
+        """The page with this fingerprint that begins with this path."""
+        ...
+
+    def entries_of(self, paths: Sequence[bytes]) -> dict[bytes, tuple[Page, Entry]]:
+        """What is known of these sorted paths."""
+        ...
+
+
+class Hashing(Protocol):
+    """The part of a vault that reading files needs."""
+
+    def blob_id(self, plain: Buffer) -> bytes:
+        """32 bytes of keyed hash."""
+        ...
+
+    def member_hash(self, plain: Buffer) -> bytes:
+        """16 bytes of keyed hash."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class IngestTools:
+    """What an ingest works with; *small_file_bytes* is the repository's constant."""
+
+    hashing: Hashing
+    bundler: FrameBundler
+    large: LargeFileReader
+    writer: CatalogueWriter
+    previous: Previous | None
+    problems: Callable[[Problem], None]
+    clock: Callable[[], float]
+    small_file_bytes: int
+    cancelled: Callable[[], bool] = lambda: False
+    progress: Callable[[int, int], None] = lambda _bytes, _files: None
+
+
+@dataclass(slots=True)
+class IngestTotals:
+    """What was done: files and bytes that were read, files and bytes in all."""
+
+    read_bytes: int = 0
+    read_files: int = 0
+    reused_pages: int = 0
+    bytes: int = field(default=0)
+    files: int = field(default=0)
+
+
+class FilesystemIngest:
+    """The backup of one source; used once, by one thread."""
+
+    def __init__(self, tools: IngestTools) -> None:
+        self._tools = tools
+        self._pending = PendingPages(tools.writer, tools.bundler)
+        self._names = OwnerNames()
+        self._small = SmallFileReader(
+            tools.bundler, tools.hashing.member_hash, tools.problems, small_bytes=tools.small_file_bytes
+        )
+        self._linked: dict[tuple[int, int], PendingContent] = {}
+        self.totals = IngestTotals()
+
+    def run(self, found: Iterable[Found]) -> CatalogueRoot:
+        """Store everything *found*, in its order, and return the root of its catalogue.
+
+        Raises:
+            InterruptedRunError: ``cancelled`` said so; what was stored serves the next run.
+        """
+        for page in scan_pages(found):
+            if self._tools.cancelled():
+                raise InterruptedRunError("the backup was cancelled before it was complete")
+            self._take(page)
+            self._tools.progress(self.totals.bytes, self.totals.files)
+        self._tools.bundler.close_frame()
+        self._pending.flush()
+        return self._tools.writer.finish()
+
+    def _take(self, page: ScannedPage) -> None:
+        tools = self._tools
+        fingerprint = tools.hashing.blob_id(page.marks)
+        old: dict[bytes, tuple[Page, Entry]] = {}
+        if tools.previous is not None:
+            first = page.entries[0][0]
+            same = tools.previous.match(fingerprint, first)
+            if same is not None:
+                self._pending.add(same)
+                self.totals.reused_pages += 1
+                self.totals.bytes += same.bytes
+                self.totals.files += same.files
+                return
+            old = tools.previous.entries_of([path for path, _ in page.entries])
+        entries: list[tuple[Entry, PendingContent]] = []
+        whole = True
+        for path, stat in page.entries:
+            try:
+                entry, content = self._entry(path, stat, old.get(path))
+            except EntryProblemError as err:
+                tools.problems(err.problem)
+                whole = False
+                continue
+            whole = whole and entry.ctime_ns == stat.st_ctime_ns
+            entries.append((entry, content))
+            if entry.kind is EntryKind.FILE:
+                self.totals.files += 1
+                self.totals.bytes += entry.size
+        if entries:
+            self._pending.add(PendingPage(entries, fingerprint if whole else b""))
+
+    def _entry(
+        self, path: bytes, stat: os.stat_result, old: tuple[Page, Entry] | None
+    ) -> tuple[Entry, PendingContent]:
+        if old is not None and is_unchanged(old[1], stat):
+            return old[1], resolve(*old)
+        if stat.st_mode & TYPE_BITS != REGULAR:
+            return self._special(path, stat), None
+        if stat.st_nlink > 1:
+            return self._linked_file(path, stat)
+        return self._file(path, stat)
+
+    def _file(self, path: bytes, stat: os.stat_result) -> tuple[Entry, PendingContent]:
+        if stat.st_size > self._tools.small_file_bytes:
+            return self._large_file(path, stat)
+        reading = self._small.read(path, stat)
+        if reading is None:
+            return self._large_file(path, stat)
+        content, size, stat, settled = reading
+        self.totals.read_bytes += size
+        self.totals.read_files += 1
+        return self._build(path, stat, size, settled), content
+
+    def _large_file(self, path: bytes, stat: os.stat_result) -> tuple[Entry, PendingContent]:
+        content, size, stat, settled = self._tools.large.read(path, stat, self._count)
+        self.totals.read_files += 1
+        return self._build(path, stat, size, settled), content
+
+    def _count(self, read: int) -> None:
+        self.totals.read_bytes += read
+        self._tools.progress(self.totals.bytes + read, self.totals.files)
+        if self._tools.cancelled():
+            raise InterruptedRunError("the backup was cancelled before it was complete")
+
+    def _linked_file(self, path: bytes, stat: os.stat_result) -> tuple[Entry, PendingContent]:
+        """Read a file with several names once, as long as its inode is remembered and did not change."""
+        inode = (stat.st_dev, stat.st_ino)
+        known = self._linked.get(inode)
+        if known is not None:
+            return self._build(path, stat, stat.st_size, True), known
+        entry, content = self._file(path, stat)
+        if entry.ctime_ns == stat.st_ctime_ns and not entry.racy and len(self._linked) < MOST_LINKED:
+            self._linked[inode] = content
+        return entry, content
+
+    def _special(self, path: bytes, stat: os.stat_result) -> Entry:
+        target = read_link(path) if stat.st_mode & TYPE_BITS == SYMLINK else b""
+        return self._build(path, stat, 0, True, target)
+
+    def _build(
+        self, path: bytes, stat: os.stat_result, size: int, settled: bool, target: bytes = b""
+    ) -> Entry:
+        return Entry(
+            path,
+            kind_of(stat.st_mode),
+            stat.st_mode & MODE_BITS,
+            stat.st_uid,
+            stat.st_gid,
+            size,
+            stat.st_mtime_ns,
+            stat.st_ctime_ns,
+            stat.st_ino,
+            stat.st_dev,
+            stat.st_nlink,
+            target,
+            stat.st_rdev,
+            read_xattrs(path, follow=stat.st_mode & TYPE_BITS != SYMLINK),
+            not settled or is_racy(stat, self._tools.clock()),
+            user=self._names.user(stat.st_uid),
+            group=self._names.group(stat.st_gid),
+        )
+
+
+def is_unchanged(entry: Entry, stat: os.stat_result) -> bool:
+    """Whether *entry* was read from what *stat* shows, so that neither content nor attributes need reading."""
+    return (
+        not entry.racy
+        and entry.ctime_ns == stat.st_ctime_ns
+        and entry.mtime_ns == stat.st_mtime_ns
+        and entry.inode == stat.st_ino
+        and entry.device == stat.st_dev
+        and (entry.size == stat.st_size or entry.kind is not EntryKind.FILE)
+        and entry.mode == stat.st_mode & MODE_BITS
+        and entry.uid == stat.st_uid
+        and entry.gid == stat.st_gid
+        and entry.links == stat.st_nlink
+        and entry.kind is kind_of(stat.st_mode)
+    )
