@@ -3,7 +3,7 @@
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
@@ -64,11 +64,13 @@ class PackWriter:
         index: Index,
         *,
         random_bytes: Callable[[int], bytes] = os.urandom,
+        closed_at_bytes: Mapping[PackKind, int] = CLOSED_AT_BYTES,
     ) -> None:
         self._storage = storage
         self._vault = vault
         self._index = index
         self._random_bytes = random_bytes
+        self._closed_at_bytes = closed_at_bytes
         uploads = LOCAL_UPLOADS if storage.properties.local else MOST_UPLOADS
         uploads = max(1, min(uploads, storage.properties.connections))
         self._pool = ThreadPoolExecutor(uploads, thread_name_prefix="upload")
@@ -107,7 +109,7 @@ class PackWriter:
             self._pending.add(blob.id)
             if blob.members:
                 self._index.add_members(blob.id, blob.members)
-            if pack.builder.bytes_so_far >= CLOSED_AT_BYTES[kind]:
+            if pack.builder.bytes_so_far >= self._closed_at_bytes[kind]:
                 self._close_pack(kind)
         try:
             pack.builder.seal(number, blob.payload)
