@@ -131,12 +131,11 @@ class KeyEditor:
         for _ in range(CHANGE_ROUNDS):
             ring = self._read_ring()
             slots = change(ring)
-            if slots == ring.slots:
-                return ring  # ours all along: the answer to an earlier put was lost
-            new = replace(ring, generation=ring.generation + 1, slots=slots)
+            is_done = slots == ring.slots  # an earlier put of ours has counted, though we could not tell
+            new = ring if is_done else replace(ring, generation=ring.generation + 1, slots=slots)
             if len(new.slots) > MAX_SLOTS:
                 raise UsageError(f"a repository has at most {MAX_SLOTS} keys", solution="Remove one first.")
-            if self._put_ring(new):
+            if is_done or self._put_ring(new):
                 self._remove_older(new)
                 self._write_record(new)
                 return new
@@ -148,31 +147,34 @@ class KeyEditor:
         return decode_ring(name, stored)
 
     def _put_ring(self, ring: KeyRing) -> bool:
-        """Whether *ring* is the one of its generation now."""
+        """Put *ring*; true when it certainly rules now.
+
+        That its name was free is not enough: others may have written this generation and a later one, and
+        removed this one as outdated. The later one is then there, since nothing is removed before.
+        """
         stored = encode_ring(ring, self.opened.secrets)
-        if not self.storage.properties.conditional_put:
-            return self._put_and_look(ring, stored)
-        try:
-            self.storage.put(ring.object_name, (stored,), if_absent=True)
-        except ObjectExistsError:
-            return self._holds(ring, stored)  # ours, when the answer to an earlier try was lost
-        return True
+        if self.storage.properties.conditional_put:
+            try:
+                self.storage.put(ring.object_name, (stored,), if_absent=True)
+            except ObjectExistsError:
+                return False
+        elif not self._put_and_look(ring, stored):
+            return False
+        return self._newest_generation(ring) == ring.generation
 
     def _put_and_look(self, ring: KeyRing, stored: bytes) -> bool:
         """Put without a condition: whoever wrote last within the wait has won, and the other sees it."""
-        if any(
-            generation >= ring.generation for generation, _ in ring_names(self.storage, ring.repository_id)
-        ):
+        if self._newest_generation(ring) >= ring.generation:
             return False
         self.storage.put(ring.object_name, (stored,))
         self.surroundings.sleep(self.surroundings.settle_seconds)
-        return self._holds(ring, stored)
-
-    def _holds(self, ring: KeyRing, stored: bytes) -> bool:
         try:
             return self.storage.get(ring.object_name) == stored
         except ObjectMissingError:
-            return False  # a still newer one has replaced it; whether ours came between does not matter
+            return False  # a later one has replaced it
+
+    def _newest_generation(self, ring: KeyRing) -> int:
+        return max((generation for generation, _ in ring_names(self.storage, ring.repository_id)), default=0)
 
     def _remove_older(self, ring: KeyRing) -> None:
         for generation, name in sorted(ring_names(self.storage, ring.repository_id)):
