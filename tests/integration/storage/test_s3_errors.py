@@ -16,6 +16,7 @@ from backup_manager.common.errors import (
     ObjectExistsError,
     ObjectMissingError,
     StorageUnreachableError,
+    UsageError,
 )
 from backup_manager.engine.storage.base import StorageBusyError, StorageMisuseError
 from backup_manager.engine.storage.s3 import S3Storage
@@ -103,6 +104,7 @@ WORKING = [
         lambda s: s.get("a"), Answer(200, "x" * 100, {}, True), StorageUnreachableError, id="cut body"
     ),
 ]
+CONDITIONAL = (EMPTY_LISTING, Answer(200), error(412, "PreconditionFailed"), Answer(204))  # to a check
 
 
 @contextmanager
@@ -135,8 +137,10 @@ def test_refusal_while_opening_is_told_apart(
 def test_refusal_of_a_call_is_told_apart(
     call: Callable[[S3Storage], object], answer: Answer, expected: type[BackupManagerError]
 ) -> None:
-    with stubbed(answer) as (_, storage), pytest.raises(BackupManagerError) as caught:
-        call(storage)
+    with stubbed(*CONDITIONAL, answer) as (_, storage):
+        storage.check()
+        with pytest.raises(BackupManagerError) as caught:
+            call(storage)
     assert type(caught.value) is expected
 
 
@@ -173,6 +177,12 @@ def test_server_that_honours_conditions_and_checksums_is_recognised() -> None:
     assert stub.requests[2].headers["If-None-Match"] == "*"
     assert "x-amz-checksum-crc32" in stub.requests[4].headers
     assert "Content-MD5" not in stub.requests[4].headers
+
+
+def test_condition_is_not_trusted_before_the_server_was_asked() -> None:
+    with stubbed(Answer(200)) as (stub, storage), pytest.raises(UsageError):
+        storage.put("a", [b"x"], if_absent=True)
+    assert stub.requests == []
 
 
 @pytest.mark.parametrize("answer", [Answer(200), error(501, "NotImplemented"), error(400, "InvalidArgument")])

@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from backup_manager.common.errors import StorageUnreachableError, UsageError
+from backup_manager.common.errors import ConfigurationError, StorageUnreachableError, UsageError
 from backup_manager.engine.storage.base import (
     NAME,
     Buffer,
@@ -47,10 +47,15 @@ class S3Storage:
         self._prefix = settings.key_prefix
         self._read_only = read_only
         self._clock = clock
-        with translate_s3_error(settings, "make a client"):
-            self._client = create_client(settings)
+        try:
+            with translate_s3_error(settings, "make a client"):
+                self._client = create_client(settings)
+        except ValueError as err:  # botocore's for an endpoint that it cannot parse
+            raise ConfigurationError(f"storage.endpoint: {err}") from err
         self._uploader = Uploader(self._client, settings, part_bytes)
-        self._properties = StorageProperties(location=settings.location, connections=settings.connections)
+        self._properties = StorageProperties(
+            location=settings.location, conditional_put=False, connections=settings.connections
+        )  # a server that was not asked yet may ignore the condition
 
     @property
     def properties(self) -> StorageProperties:

@@ -89,7 +89,7 @@ def translate_s3_error(settings: S3Settings, doing: str, name: str = "") -> Iter
         yield
     except ClientError as err:
         raise build_answer_error(settings, what, name, err.response) from err
-    except (BotoCoreError, ValueError) as err:
+    except BotoCoreError as err:
         raise build_local_error(settings, what, err) from err
 
 
