@@ -28,6 +28,7 @@ from backup_manager.engine.storage.base import Storage
 
 _RECORD = struct.Struct("<32sIIIII")  # a shard's record with this index's pack number, and at its end
 _ALGORITHM_BITS = 8  # algorithm ‖ number of the segment, 24 bits: a pack of 2 GiB cannot have more segments
+_ALGORITHM_MASK = (1 << _ALGORITHM_BITS) - 1
 _ID_BYTES = 32
 _LOAD_ATTEMPTS = 5  # each new one means that maintenance removed something between a listing and a read
 
@@ -54,7 +55,8 @@ class Index:
 
     def __init__(self, packs: Mapping[str, PackKind] | None = None, *, with_members: bool = True) -> None:
         self._packs = dict(packs or {})
-        self._names: list[str] = []
+        self._names: list[str] = []  # of packs whose contents are known, by number
+        self._kinds: list[PackKind] = []
         self._numbers: dict[str, int] = {}
         self._condemned: frozenset[int] = frozenset()
         self._condemned_names: frozenset[str] = frozenset()
@@ -127,7 +129,7 @@ class Index:
         for record in self._blobs.records():
             blob_id, pack, offset, stored_bytes, plain_bytes, last = _RECORD.unpack(record)
             if pack in wanted:
-                algorithm = last % (1 << _ALGORITHM_BITS)
+                algorithm = last & _ALGORITHM_MASK
                 found[wanted[pack]].append(BlobRecord(blob_id, offset, stored_bytes, plain_bytes, algorithm))
         return {name: tuple(sorted(blobs, key=lambda blob: blob.offset)) for name, blobs in found.items()}
 
@@ -201,6 +203,7 @@ class Index:
 
     def _enter_pack(self, name: str, kind: PackKind) -> int:
         number = self._numbers[name] = len(self._names)
+        self._kinds.append(kind)
         self._names.append(name)
         self._packs[name] = kind
         if name in self._condemned_names:
@@ -209,9 +212,9 @@ class Index:
 
     def _location(self, record: bytes | bytearray) -> Location:
         _, pack, offset, stored_bytes, plain_bytes, last = _RECORD.unpack(record)
-        name = self._names[pack]
-        number, algorithm = divmod(last, 1 << _ALGORITHM_BITS)
-        return Location(name, self._packs[name], offset, stored_bytes, plain_bytes, algorithm, number)
+        algorithm, number = last & _ALGORITHM_MASK, last >> _ALGORITHM_BITS
+        kind = self._kinds[pack]
+        return Location(self._names[pack], kind, offset, stored_bytes, plain_bytes, algorithm, number)
 
 
 class Marks:
