@@ -34,28 +34,28 @@ Secrets
     (``hkdf-sha256``), ``encryption`` (``enabled`` or ``disabled``), and last ``mac``: HMAC-SHA256, in
     hexadecimal, over the JSON of all other members with sorted keys and no white space. Its key is
     HKDF(master, salt = repository id, ``backup-manager 1 config``). It is stored in one canonical form:
-    members as listed, indented by one blank, ASCII with lower-case escapes, a line feed at the end. It is written by one conditional put *after* its first key
-    ring: whoever loses the race removes its own ring and reads the winner's. On a store without
-    conditional puts, candidates ``config.<name>`` are put, and after a short wait the earliest by the
-    store's time (then by name) is copied to ``config``.
+    members as listed, indented by one blank, ASCII with lower-case escapes, a line feed at the end. It
+    is written by one conditional put *after* its first key ring: whoever loses the race removes its own
+    ring and reads the winner's. On a store without conditional puts, candidates ``config.<name>`` are
+    put, and after a short wait the earliest by the store's time (then by name) is copied to ``config``.
 
 Key ring
     JSON object: ``repositoryId``, ``generation`` (from 1), ``epoch`` (0), ``slots`` (a list of ``{"id",
     "provider", "label", "createdAt", "parameters": {...}, "wrapped": base64}``), ``mac`` and form as
-    above, with the key HKDF(master, salt, ``backup-manager 1 keys``). What each provider leaves in a slot
-    is specified in :mod:`backup_manager.engine.keys`. After a put, the writer lists the rings: a later
-    generation means that it has to look again if its change is in it. Adding, replacing or removing a slot writes
-    generation + 1 by a conditional put and then removes the older rings; the highest generation rules.
-    Every snapshot and key record names the generation it was written under, so that a ring (or the
-    whole folder) put back to an older self is noticed.
+    above, with the key HKDF(master, salt, ``backup-manager 1 keys``). What each provider leaves in a
+    slot is specified in :mod:`backup_manager.engine.keys`. After a put, the writer lists the rings: a
+    later generation means that it has to look again if its change is in it. Adding, replacing or
+    removing a slot writes generation + 1 by a conditional put and then removes the older rings; the
+    highest generation rules. Every snapshot and key record names the generation it was written under,
+    so that a ring (or the whole folder) put back to an older self is noticed.
 
 Sealing
-    The subkey of an object is HKDF-SHA256(ikm = master of its epoch, salt = repository id, as 16
-    bytes, info = ``backup-manager 1 `` ‖ kind ‖ ``/`` ‖ name), 32 bytes, where kind is the first part of the object's
-    name (``packs``, ``index``, …) and name its last. Segment *n* is AES-256-GCM with the nonce *n*
-    as 12 bytes big-endian and the associated data ``header ‖ kind ‖ "/" ‖ name``; the 16-byte tag follows
-    the ciphertext. Names are random, never re-used, and each segment number is used once: no nonce is used
-    twice, no object can stand for another.
+    The subkey of an object is HKDF-SHA256(ikm = master of its epoch, salt = repository id, as 16 bytes,
+    info = ``backup-manager 1 `` ‖ kind ‖ ``/`` ‖ name), 32 bytes, where kind is the first part of the
+    object's name (``packs``, ``index``, …) and name its last. Segment *n* is AES-256-GCM with the nonce
+    *n* as 12 bytes big-endian and the associated data ``header ‖ kind ‖ "/" ‖ name``; the 16-byte tag
+    follows the ciphertext. Names are random, never re-used, and each segment number is used once: no
+    nonce is used twice, no object can stand for another.
 
 Header of every sealed object, 16 bytes
     ======  ====  =========================================================
@@ -74,7 +74,7 @@ Sealed document (index, snapshot, intent, plan, record)
     payload.
 
 Pack
-    header ‖ one segment for each blob, numbered from 0 ‖ trailer segment, numbered 2^32 − 1 ‖ footer.
+    header ‖ one segment for each blob, numbered from 0 ‖ trailer segment, numbered 2^32 - 1 ‖ footer.
     A data pack is closed at 16 MiB or more, the last one of a run may be smaller; a metadata pack at 4 MiB.
     A blob's segment seals its payload: the blob as it is, or compressed, as its record says.
     Footer, 8 bytes: the trailer segment's length (u32, tag included) ‖ ``RGMB``.
