@@ -1,7 +1,7 @@
 """The one place where the layers of the engine meet: a store and a key become an opened repository."""
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from backup_manager.engine.keys.plain import NoEncryption
 from backup_manager.engine.processors.compress import ZstdCompressor
 from backup_manager.engine.processors.crypto import RepositoryVault
 from backup_manager.engine.repository.blobs import BlobStore
-from backup_manager.engine.repository.index import load_index
+from backup_manager.engine.repository.index import Index, load_index
 from backup_manager.engine.repository.keyring import KeyProvider
 from backup_manager.engine.repository.problems import Problem
 from backup_manager.engine.repository.repository import Repository, create_repository, open_repository
@@ -61,6 +61,17 @@ class Session:
     def encrypted(self) -> bool:
         """Whether a key is needed to read the repository."""
         return self.repository.config.is_encrypted
+
+    @property
+    def hashing(self) -> RepositoryVault:
+        """The repository's ids, with the short hashes of small files that sources need."""
+        vault = self.repository.vault
+        assert isinstance(vault, RepositoryVault)
+        return vault
+
+    def load_index(self, condemned: Iterable[str] = ()) -> Index:
+        """Return the index for a writer: with small files, and without what the *condemned* packs hold."""
+        return load_index(self.storage, self.repository.vault, condemned=condemned)
 
     def read_blobs(self, problems: list[Problem] | None = None) -> BlobStore:
         """Return the blobs of the repository as the store lists them now, for reading."""

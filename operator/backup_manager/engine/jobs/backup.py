@@ -1,0 +1,187 @@
+"""One backup: sources in, a snapshot out, or a failure that leaves only what the next run re-uses."""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+
+from backup_manager.common.clock import from_seconds
+from backup_manager.common.errors import during
+from backup_manager.contract.backups import BackupResult, BackupType, RunStatus
+from backup_manager.contract.requests import BackupRequest, FilesRequest, Hooks
+from backup_manager.engine.jobs.sources import SourceOutcome, SourcePipeline
+from backup_manager.engine.jobs.wiring import Session
+from backup_manager.engine.repository.blobs import BlobStore
+from backup_manager.engine.repository.catalogue.previous import PreviousCatalogue
+from backup_manager.engine.repository.catalogue.reader import CatalogueReader
+from backup_manager.engine.repository.names import random_name
+from backup_manager.engine.repository.pack_writer import PackWriter
+from backup_manager.engine.repository.snapshots import (
+    Snapshot,
+    SnapshotName,
+    SourceRecord,
+    next_backup_id,
+    read_snapshots,
+    write_snapshot,
+)
+
+OPERATION = "Failed to create backup"
+FILES = "filesystem"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What is settled before anything is read: type, start, and the backup to compare with."""
+
+    request: BackupRequest
+    type: BackupType
+    started_at: float
+    begun: float
+    base: Snapshot | None
+
+
+def run_backup(
+    session: Session,
+    request: BackupRequest,
+    hooks: Hooks | None = None,
+    *,
+    clock: Callable[[], float] = time.time,
+) -> BackupResult:
+    """Back up the sources of *request* and return the backup; it is committed as a whole or not at all.
+
+    Raises:
+        SourceUnreadableError, SourceEmptyError: nothing was committed.
+        StorageUnreachableError, InsufficientStorageError: likewise; the next run continues from what was stored.
+    """
+    with during(OPERATION):
+        repository = session.repository
+        snapshots = read_snapshots(session.storage, repository.vault, repository.compressor)
+        run = _settle(request, snapshots, clock)
+        return _store(session, run, [snapshot.backup_id for snapshot in snapshots], hooks or Hooks(), clock)
+
+
+def newest_of(policy: str, snapshots: Iterable[Snapshot]) -> Snapshot | None:
+    """Return the backup of *policy* that was started last."""
+    of_policy = (snapshot for snapshot in snapshots if snapshot.policy == policy)
+    return max(of_policy, key=lambda snapshot: snapshot.started_at, default=None)
+
+
+def software_version() -> str:
+    """Return this program's version; a source tree that was never installed has none."""
+    try:
+        return version("sirsinexus-backup-manager")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def result_of(snapshot: Snapshot) -> BackupResult:
+    """Return the backup that *snapshot* is, as the contract has it."""
+    return BackupResult(
+        id=snapshot.backup_id,
+        policy=snapshot.policy,
+        type=snapshot.type,
+        status=RunStatus.SUCCEEDED,
+        started_at=from_seconds(snapshot.started_at),
+        completed_at=from_seconds(snapshot.completed_at),
+        duration_seconds=max(0.0, snapshot.completed_at - snapshot.started_at),
+        sources=tuple(source.name for source in snapshot.sources),
+        files=sum(source.files for source in snapshot.sources),
+        directories=sum(source.directories for source in snapshot.sources),
+        source_bytes=sum(source.source_bytes for source in snapshot.sources),
+        read_bytes=snapshot.read_bytes,
+        added_bytes=snapshot.added_bytes,
+        stored_bytes=snapshot.stored_bytes,
+        warnings=snapshot.warnings,
+        snapshot_id=snapshot.name,
+    )
+
+
+def _settle(request: BackupRequest, snapshots: Iterable[Snapshot], clock: Callable[[], float]) -> Run:
+    base = newest_of(request.policy, snapshots)
+    kind = request.type or (BackupType.FULL if base is None else BackupType.INCREMENTAL)
+    now = clock()
+    scheduled = request.scheduled_at
+    started_at = scheduled.timestamp() if scheduled is not None else now
+    return Run(request, kind, started_at, now, base if kind is BackupType.INCREMENTAL else None)
+
+
+def _store(
+    session: Session, run: Run, taken: list[str], hooks: Hooks, clock: Callable[[], float]
+) -> BackupResult:
+    repository = session.repository
+    index = session.load_index()
+    writer = PackWriter(session.storage, repository.vault, index)
+    pipeline = SourcePipeline(repository, session.hashing, writer, hooks, clock)
+    try:
+        known = BlobStore(session.storage, repository.vault, repository.compressor, index)
+        outcomes = [
+            (source, pipeline.store(source, _previous(run.base, source, known)))
+            for source in run.request.sources
+        ]
+        pipeline.encoder.close()
+        writer.flush()
+    except BaseException:
+        pipeline.encoder.abort()
+        writer.abort()
+        raise
+    writer.close()
+    snapshot = _build_snapshot(session, run, outcomes, taken, clock)
+    totals = writer.statistics
+    snapshot = replace(
+        snapshot,
+        added_bytes=pipeline.encoder.added_bytes,
+        stored_bytes=totals.stored_bytes + totals.index_bytes,
+    )
+    write_snapshot(session.storage, repository.vault, repository.compressor, snapshot)
+    return result_of(snapshot)
+
+
+def _build_snapshot(
+    session: Session,
+    run: Run,
+    outcomes: list[tuple[FilesRequest, SourceOutcome]],
+    taken: list[str],
+    clock: Callable[[], float],
+) -> Snapshot:
+    return Snapshot(
+        name=SnapshotName(random_name()),
+        backup_id=next_backup_id(run.request.policy, run.started_at, taken),
+        policy=run.request.policy,
+        type=run.type,
+        started_at=run.started_at,
+        completed_at=max(run.started_at, run.started_at + clock() - run.begun),
+        sources=tuple(_record(source, outcome) for source, outcome in outcomes),
+        read_bytes=sum(outcome.totals.read_bytes for _, outcome in outcomes),
+        key_generation=session.repository.ring.generation,
+        host=socket.gethostname(),
+        software_version=software_version(),
+        description=run.request.description,
+    )
+
+
+def _record(source: FilesRequest, outcome: SourceOutcome) -> SourceRecord:
+    root = outcome.root
+    return SourceRecord(
+        name=source.name,
+        kind=FILES,
+        paths=tuple(os.fsencode(path) for path in source.paths),
+        root=root.id,
+        level=root.level,
+        entries=root.entries,
+        files=root.files,
+        directories=root.directories,
+        others=root.others,
+        source_bytes=root.bytes,
+        warnings=outcome.warnings,
+    )
+
+
+def _previous(base: Snapshot | None, source: FilesRequest, known: BlobStore) -> PreviousCatalogue | None:
+    if base is None:
+        return None
+    for record in base.sources:
+        if record.name == source.name and record.kind == FILES:
+            return PreviousCatalogue(CatalogueReader(known.fetch, record.catalogue))
+    return None
