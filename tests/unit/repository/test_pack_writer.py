@@ -154,7 +154,7 @@ def test_memory_stays_bounded_when_the_store_is_slow(connections: int) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert storage.most_running == min(connections, MOST_UPLOADS)
-    assert peak < 100 * MIB
+    assert peak < 80 * MIB
 
 
 def test_an_index_shard_follows_every_64_packs() -> None:

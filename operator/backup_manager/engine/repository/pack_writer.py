@@ -24,8 +24,10 @@ from backup_manager.engine.repository.pack import CLOSED_AT_BYTES, EncodedBlob, 
 from backup_manager.engine.repository.ports import ObjectKind, Vault
 from backup_manager.engine.storage.base import Storage
 
-MOST_UPLOADS = 3  # with one open data pack and three metadata packs: 80 + 15 MiB at most
+MOST_UPLOADS = 3
 LOCAL_UPLOADS = 2  # one waits for the disk while the other is written
+# Packs in memory, open or on their way: 3 * 20 + 2 * 8 MiB at the very most.
+MOST_ALIVE = {PackKind.DATA: 3, PackKind.METADATA: 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class _OpenPack:
 class PackWriter:
     """Stores blobs that the index does not hold; every method may be called from any thread.
 
-    :meth:`put` seals in the caller's thread and waits when more packs than :data:`MOST_UPLOADS` are on
+    :meth:`put` seals in the caller's thread and waits when there are :data:`MOST_ALIVE` packs on
     their way. The first error of an upload is raised by each later :meth:`put` and :meth:`flush`: nothing
     can be committed any more. Used as a context manager it flushes at the end, or aborts on an error.
     """
@@ -74,7 +76,7 @@ class PackWriter:
         uploads = LOCAL_UPLOADS if storage.properties.local else MOST_UPLOADS
         uploads = max(1, min(uploads, storage.properties.connections))
         self._pool = ThreadPoolExecutor(uploads, thread_name_prefix="upload")
-        self._most_alive = {PackKind.DATA: uploads + 1, PackKind.METADATA: uploads}
+        self._most_alive = {kind: min(most, uploads + 1) for kind, most in MOST_ALIVE.items()}
         self._changed = threading.Condition()
         self._open: dict[PackKind, _OpenPack] = {}
         self._alive: Counter[PackKind] = Counter()  # packs in memory, open or on their way
