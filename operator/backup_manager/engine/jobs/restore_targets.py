@@ -1,0 +1,163 @@
+"""From a restore's request to what lands where: a backup, its sources, their streams of entries."""
+
+import heapq
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from backup_manager.common.errors import NotFoundError, UsageError
+from backup_manager.contract.requests import RestoreRequest
+from backup_manager.engine.repository.blobs import BlobStore
+from backup_manager.engine.repository.catalogue.entries import EntryPath, StoredEntry, path_key
+from backup_manager.engine.repository.catalogue.reader import CatalogueReader
+from backup_manager.engine.repository.snapshots import Snapshot, SourceRecord, resolve
+from backup_manager.engine.sources.filesystem.excludes import Includes
+from backup_manager.engine.sources.filesystem.problems import printable
+
+ROOT = b"/"
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """One destination: the content of *source* of these catalogues lands in *destination*.
+
+    *source* is ``/`` where every path P is to land at ``DESTINATION/P``.
+    """
+
+    destination: bytes
+    source: EntryPath
+    records: tuple[SourceRecord, ...]
+    include: tuple[str, ...]
+
+    def readers(self, blobs: BlobStore) -> list[CatalogueReader]:
+        """Return a reader for each catalogue."""
+        return [CatalogueReader(blobs.fetch, record.catalogue, blobs.prefetch) for record in self.records]
+
+    def entries(self, readers: Iterable[CatalogueReader]) -> Iterator[StoredEntry]:
+        """Yield what lands here, in the catalogue's order; a path that two sources hold comes once."""
+        prefix = None if self.source == ROOT else self.source
+        streams = [_stored(reader, prefix) for reader in readers]
+        if len(streams) == 1:
+            return streams[0]
+        return _merged(streams)
+
+    def selects(self) -> Callable[[bytes, bool], bool] | None:
+        """Return whether a path relative to *source* is wanted; None if all are. Globs are relative to the
+        path that was backed up, or to *source* where that lies deeper.
+        """
+        if not self.include:
+            return None
+        includes = Includes(self.include)
+        if self.source != ROOT:
+            return includes.selects
+        paths = [path.strip(b"/") for record in self.records for path in record.paths]
+
+        def selected(relative: bytes, is_directory: bool) -> bool:
+            for path in paths:
+                if not path:
+                    return includes.selects(relative, is_directory)
+                if relative.startswith(path + b"/"):
+                    return includes.selects(relative[len(path) + 1 :], is_directory)
+                if relative == path and not is_directory:
+                    return includes.selects(os.path.basename(path), is_directory)
+            return False
+
+        return selected
+
+
+def choose_backup(request: RestoreRequest, snapshots: Iterable[Snapshot]) -> Snapshot:
+    """Return the backup that *request* means.
+
+    Raises:
+        NotFoundError: there is none, or none that was started at or before the point in time.
+        UsageError: several backups fit, or a point in time is given with a backup rather than a policy.
+    """
+    known = tuple(snapshots)
+    if request.point_in_time is None:
+        return resolve(known, request.backup or "latest", request.policy)
+    if request.backup and request.backup != "latest":
+        raise UsageError(
+            "a point in time was given together with a backup",
+            solution="Give --policy NAME with --point-in-time, or the backup alone.",
+        )
+    moment = request.point_in_time.timestamp()
+    eligible = [
+        snapshot
+        for snapshot in known
+        if snapshot.started_at <= moment and (request.policy is None or snapshot.policy == request.policy)
+    ]
+    if not eligible:
+        of_policy = f" of policy {request.policy!r}" if request.policy else ""
+        raise NotFoundError(
+            f"no backup{of_policy} was started at or before {request.point_in_time.isoformat()}",
+            solution="Choose a later point in time; `sirsinexus backup list` shows the times of all backups.",
+        )
+    return max(eligible, key=lambda snapshot: snapshot.started_at)
+
+
+def plan_landings(request: RestoreRequest, snapshot: Snapshot) -> tuple[Landing, ...]:
+    """Return the destinations of *request*.
+
+    Raises:
+        UsageError: neither or both of a folder and targets are given, or a destination is named twice.
+        NotFoundError: the backup has no such source or path.
+    """
+    if (request.to is None) == (not request.targets):
+        raise UsageError(
+            "exactly one of --to DIR and --target SOURCE=DESTINATION is needed",
+            solution="Give --to DIR for everything, or one --target for each source that is wanted.",
+        )
+    if request.to is not None:
+        destination = _absolute(request.to)
+        return (Landing(destination, ROOT, snapshot.sources, request.include),)
+    landings = []
+    for target in request.targets:
+        source, records = _find_source(target.source, snapshot)
+        landings.append(Landing(_absolute(target.destination), source, records, request.include))
+    destinations = [landing.destination for landing in landings]
+    if len(set(destinations)) < len(destinations):
+        raise UsageError("two targets name the same destination", solution="Give each target its own folder.")
+    return tuple(landings)
+
+
+def _absolute(path: str) -> bytes:
+    if not path or "\0" in path:
+        raise UsageError(f"the destination {path!r} is not a path")
+    return os.path.abspath(os.fsencode(path))
+
+
+def _find_source(text: str, snapshot: Snapshot) -> tuple[EntryPath, tuple[SourceRecord, ...]]:
+    """Return the path and the catalogues that *text* names: a source's name, or a path at or below a source's."""
+    for record in snapshot.sources:
+        if record.name == text:
+            return (record.paths[0] if len(record.paths) == 1 else ROOT), (record,)
+    path = os.fsencode(text)
+    path = path if path == ROOT else path.rstrip(b"/")
+    inside = tuple(
+        record for record in snapshot.sources if any(_is_within(path, top) for top in record.paths)
+    )
+    if inside:
+        return path, inside
+    names = ", ".join(record.name for record in snapshot.sources)
+    paths = ", ".join(printable(top) for record in snapshot.sources for top in record.paths)
+    raise NotFoundError(
+        f"backup {snapshot.backup_id} has no source {text!r}; its sources are {names}, with the paths {paths}",
+        solution="Name one of these sources, or a path at or below one of these paths.",
+    )
+
+
+def _is_within(path: bytes, top: bytes) -> bool:
+    return path == top or path.startswith(top if top == ROOT else top + b"/")
+
+
+def _stored(reader: CatalogueReader, prefix: EntryPath | None) -> Iterator[StoredEntry]:
+    for page, entry in reader.entries(prefix):
+        yield entry, reader.content(page, entry)
+
+
+def _merged(streams: list[Iterator[StoredEntry]]) -> Iterator[StoredEntry]:
+    last: bytes | None = None
+    for stored in heapq.merge(*streams, key=lambda item: path_key(item[0].path)):
+        if stored[0].path != last:
+            last = stored[0].path
+            yield stored
