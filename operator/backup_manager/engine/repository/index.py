@@ -60,9 +60,11 @@ class Index:
         self._numbers: dict[str, int] = {}
         self._condemned: frozenset[int] = frozenset()
         self._condemned_names: frozenset[str] = frozenset()
+        self._relied: set[int] = set()
         self._blobs = RecordTable(_RECORD.size, _ID_BYTES)
         self._members = MemberTable() if with_members else None
         self._lock = threading.Lock()
+        self.unindexed: list[PackContents] = []  # packs that no shard names, for a writer to enter into its own
 
     def __len__(self) -> int:
         return len(self._blobs)
@@ -84,9 +86,17 @@ class Index:
             )
 
     def holds(self, blob_id: bytes) -> bool:
-        """Whether a pack that is not condemned holds the blob."""
-        record = self._blobs.find(blob_id)
-        return record is not None and (not self._condemned or self.find(blob_id) is not None)
+        """Whether a pack that is not condemned holds the blob; from now on it is :meth:`relied_on`."""
+        for record in self._blobs.find_all(blob_id):
+            pack = int.from_bytes(record[PACK_AT : PACK_AT + 4], "little")
+            if pack not in self._condemned:
+                self._relied.add(pack)
+                return True
+        return False
+
+    def relied_on(self) -> frozenset[str]:
+        """Return the packs because of which :meth:`holds` has said yes."""
+        return frozenset(map(self._names.__getitem__, self._relied.copy()))
 
     def find(self, blob_id: bytes) -> Location | None:
         """Return a place of the blob in a pack that is not condemned."""
@@ -286,4 +296,5 @@ def _load_once(storage: Storage, vault: Vault, problems: list[Problem], *, with_
             index.add_shard(shard)
         for contents in reader.trailers({name: packs[name] for name in packs if not index.covers(name)}):
             index.add(contents)
+            index.unindexed.append(contents)
     return index
