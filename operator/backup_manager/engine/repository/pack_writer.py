@@ -82,7 +82,8 @@ class PackWriter:
         self._alive: Counter[PackKind] = Counter()  # packs in memory, open or on their way
         self._under_way = 0  # uploads that have not ended, with the index shards that follow them
         self._pending: set[bytes] = set()
-        self._unindexed: list[PackContents] = []
+        # What a killed run left behind is indexed with what this run adds, and so found without its trailers.
+        self._unindexed: list[PackContents] = list(index.unindexed)
         self._totals: Counter[str] = Counter()
         self._failure: BaseException | None = None
 
