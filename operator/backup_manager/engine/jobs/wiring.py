@@ -3,7 +3,7 @@
 import importlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from backup_manager.contract.requests import KeyProviderName, KeySpec, RepositoryAddress
@@ -12,6 +12,7 @@ from backup_manager.engine.keys.plain import NoEncryption
 from backup_manager.engine.processors.compress import ZstdCompressor
 from backup_manager.engine.processors.crypto import RepositoryVault
 from backup_manager.engine.repository.blobs import BlobStore
+from backup_manager.engine.repository.cache import CachingStorage
 from backup_manager.engine.repository.index import Index, load_index
 from backup_manager.engine.repository.keyring import KeyProvider
 from backup_manager.engine.repository.problems import Problem
@@ -105,4 +106,7 @@ def open_session(
         make_vault=RepositoryVault,
         make_compressor=ZstdCompressor,
     )
-    yield Session(storage, repository, tuple(getattr(provider, "warnings", ())))
+    if address.cache_dir and not storage.properties.local:
+        cached = CachingStorage(storage, Path(address.cache_dir), repository.config.id, repository.vault)
+        repository = replace(repository, storage=cached)
+    yield Session(repository.storage, repository, tuple(getattr(provider, "warnings", ())))
