@@ -34,10 +34,10 @@ from backup_manager.engine.repository.keyring import (
 from backup_manager.engine.repository.names import document_object, random_name
 from backup_manager.engine.repository.opening import Opened, open_slot, read_newest_ring, ring_names
 from backup_manager.engine.repository.ports import ObjectKind, Vault
+from backup_manager.engine.repository.records import Record, RecordKind
 from backup_manager.engine.storage.base import Storage
 
 CHANGE_ROUNDS = 16  # so many changes of others would have to come first
-RECORD_KIND = "keys"
 
 Change = Callable[[KeyRing], tuple[KeySlot, ...]]
 
@@ -183,8 +183,9 @@ class KeyEditor:
 
     def _write_record(self, ring: KeyRing) -> None:
         name = random_name(self.surroundings.random_bytes)
-        content = {"kind": RECORD_KIND, "generation": ring.generation, "at": self.surroundings.now()}
-        sealed = seal_document(self.vault, None, ObjectKind.RECORD, name, msgspec.msgpack.encode(content))
+        payload: dict[str, object] = {"generation": ring.generation}
+        record = Record(kind=RecordKind.KEYS, at=self.surroundings.clock(), payload=payload)
+        sealed = seal_document(self.vault, None, ObjectKind.RECORD, name, msgspec.msgpack.encode(record))
         self.storage.put(document_object(ObjectKind.RECORD, name), (sealed,))
 
 
