@@ -12,6 +12,11 @@ class StorageWrapper:
         self._inner = inner
 
     @property
+    def inner(self) -> Storage:
+        """The store within, for whoever must not be answered by the wrapper."""
+        return self._inner
+
+    @property
     def properties(self) -> StorageProperties:
         """What the inner store can do."""
         return self._inner.properties
