@@ -103,8 +103,9 @@ class VerifyRequest:
     """Checks over one backup. *sample_percent* below 100 reads that share of its packs.
 
     *destination* is a scratch folder for the restore test; it is emptied afterwards. Without one, a
-    temporary folder is used. *compare_source* compares the catalogue with the live source,
-    *compare_previous* its totals with the backup before it.
+    temporary folder is used. *compare_source* compares the catalogue with the live source, *compare_previous*
+    its totals with the backup before it. *sources* are those of the policy as it is now, whose excludes
+    explain what the backup has not; without them, files that it has not are counted and nothing more.
     """
 
     backup: str
@@ -116,6 +117,7 @@ class VerifyRequest:
     destination: str | None = None
     compare_source: bool = False
     compare_previous: bool = False
+    sources: tuple[FilesRequest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
