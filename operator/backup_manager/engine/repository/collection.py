@@ -1,7 +1,7 @@
 """The sealed documents of one kind: put under a random name, read all at once, removed."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -100,9 +100,9 @@ class Collection(Generic[Value]):
             if name is not None:
                 yield name, info
 
-    def read_all(self) -> Collected[Value]:
-        """Return all documents, fetched several at once; damaged ones are kept apart, not dropped."""
-        listed = sorted(self.list(), key=lambda item: item[0])
+    def read_all(self, *, skip: Container[str] = ()) -> Collected[Value]:
+        """Return all documents but those of the names in *skip*; damaged ones are kept apart, not dropped."""
+        listed = sorted((item for item in self.list() if item[0] not in skip), key=lambda item: item[0])
         if not listed:
             return Collected((), ())
         connections = max(1, self._parts.storage.properties.connections)
