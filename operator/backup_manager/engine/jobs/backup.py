@@ -10,21 +10,22 @@ from importlib.metadata import PackageNotFoundError, version
 from backup_manager.common.clock import from_seconds
 from backup_manager.common.errors import during
 from backup_manager.contract.backups import BackupResult, BackupType, RunStatus
-from backup_manager.contract.requests import BackupRequest, FilesRequest, Hooks
+from backup_manager.contract.requests import BackupRequest, FilesRequest, Hooks, Progress
 from backup_manager.engine.jobs.sources import SourceOutcome, SourcePipeline
 from backup_manager.engine.jobs.wiring import Session
 from backup_manager.engine.repository.blobs import BlobStore
 from backup_manager.engine.repository.catalogue.previous import PreviousCatalogue
 from backup_manager.engine.repository.catalogue.reader import CatalogueReader
+from backup_manager.engine.repository.collection import Parts
 from backup_manager.engine.repository.names import random_name
 from backup_manager.engine.repository.pack_writer import PackWriter
+from backup_manager.engine.repository.protocol import Committer
 from backup_manager.engine.repository.snapshots import (
     Snapshot,
     SnapshotName,
     SourceRecord,
     next_backup_id,
     read_snapshots,
-    write_snapshot,
 )
 
 OPERATION = "Failed to create backup"
@@ -111,31 +112,54 @@ def _store(
     session: Session, run: Run, taken: list[str], hooks: Hooks, clock: Callable[[], float]
 ) -> BackupResult:
     repository = session.repository
+    parts = Parts(session.storage, repository.vault, repository.compressor)
     index = session.load_index()
-    writer = PackWriter(session.storage, repository.vault, index)
-    pipeline = SourcePipeline(repository, session.hashing, writer, hooks, clock)
+    committer = Committer(parts, index, [run.base] if run.base is not None else [])
+    with PackWriter(session.storage, repository.vault, index) as writer:
+        outcomes, added_bytes = _store_sources(session, run, writer, committer, hooks, clock)
+        writer.flush()
+        totals = writer.statistics
+    snapshot = replace(
+        _build_snapshot(session, run, outcomes, taken, clock),
+        added_bytes=added_bytes,
+        stored_bytes=totals.stored_bytes + totals.index_bytes,
+    )
+    return result_of(committer.commit(snapshot))
+
+
+def _store_sources(
+    session: Session,
+    run: Run,
+    writer: PackWriter,
+    committer: Committer,
+    hooks: Hooks,
+    clock: Callable[[], float],
+) -> tuple[list[tuple[FilesRequest, SourceOutcome]], int]:
+    """Store all sources and return what became of each, and the bytes that were new to the repository."""
+    repository = session.repository
+    known = BlobStore(session.storage, repository.vault, repository.compressor, writer.index)
+    announcing = _announcing(hooks, committer)
+    pipeline = SourcePipeline(repository, session.hashing, writer, announcing, clock)
     try:
-        known = BlobStore(session.storage, repository.vault, repository.compressor, index)
         outcomes = [
             (source, pipeline.store(source, _previous(run.base, source, known)))
             for source in run.request.sources
         ]
         pipeline.encoder.close()
-        writer.flush()
     except BaseException:
         pipeline.encoder.abort()
-        writer.abort()
         raise
-    writer.close()
-    snapshot = _build_snapshot(session, run, outcomes, taken, clock)
-    totals = writer.statistics
-    snapshot = replace(
-        snapshot,
-        added_bytes=pipeline.encoder.added_bytes,
-        stored_bytes=totals.stored_bytes + totals.index_bytes,
-    )
-    write_snapshot(session.storage, repository.vault, repository.compressor, snapshot)
-    return result_of(snapshot)
+    return outcomes, pipeline.encoder.added_bytes
+
+
+def _announcing(hooks: Hooks, committer: Committer) -> Hooks:
+    """Return *hooks* that also keep the run's intent young, from the thread that reads."""
+
+    def tell(progress: Progress) -> None:
+        committer.announce()
+        hooks.progress(progress)
+
+    return replace(hooks, progress=tell)
 
 
 def _build_snapshot(
@@ -183,5 +207,5 @@ def _previous(base: Snapshot | None, source: FilesRequest, known: BlobStore) -> 
         return None
     for record in base.sources:
         if record.name == source.name and record.kind == FILES:
-            return PreviousCatalogue(CatalogueReader(known.fetch, record.catalogue))
+            return PreviousCatalogue(CatalogueReader(known.fetch, record.catalogue, known.prefetch))
     return None

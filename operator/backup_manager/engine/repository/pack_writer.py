@@ -88,6 +88,11 @@ class PackWriter:
         self._failure: BaseException | None = None
 
     @property
+    def index(self) -> Index:
+        """The index that it was given, in which all that is durable can be found."""
+        return self._index
+
+    @property
     def statistics(self) -> WriterStatistics:
         """What became durable so far."""
         with self._changed:
