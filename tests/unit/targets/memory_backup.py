@@ -16,6 +16,7 @@ CHUNK = 64 * 1024
 FRAME = 128 * 1024
 SMALL = 32 * 1024
 CLAIM = Claim("7f3c", "request")
+OPTIONS = RestoreOptions()
 KINDS = {
     stat.S_IFREG: EntryKind.FILE,
     stat.S_IFDIR: EntryKind.DIRECTORY,
@@ -47,7 +48,9 @@ class MemoryBackup:
         self.blobs[blob_id] = data
         return blob_id
 
-    def add(self, path: bytes, content: bytes = b"", kind: EntryKind = EntryKind.FILE, **fields: object) -> None:
+    def add(
+        self, path: bytes, content: bytes = b"", kind: EntryKind = EntryKind.FILE, **fields: object
+    ) -> None:
         """Add an entry with a small content of its own frame; as root's, long ago, unless *fields* say else."""
         values: dict[str, object] = {
             "mode": 0o755 if kind == EntryKind.DIRECTORY else 0o644,
@@ -184,7 +187,7 @@ def bring_back(
     mode: RestoreMode = RestoreMode.FAIL,
     *,
     claim: Claim = CLAIM,
-    options: RestoreOptions = RestoreOptions(),
+    options: RestoreOptions = OPTIONS,
     finish: bool = True,
 ) -> RestoreStats:
     """Restore *backup* as a job does, and compare it."""

@@ -59,11 +59,7 @@ class Clearing:
         except OSError as err:
             if err.errno not in NOT_EMPTY:
                 raise
-            raise TargetUnusableError(
-                f"the destination has a folder with content where the backup has none:"
-                f" {joined(folder.path, name)}",
-                solution="Move that folder away; --mode mirror without --include removes it.",
-            ) from err
+            raise folder_is_full(folder, name) from err
 
     def remove_other(self, folder_fd: int, folder: Folder, name: bytes) -> int:
         """Remove *name*, which the backup has not, as far as it is wanted; return how many things went."""
@@ -82,6 +78,14 @@ class Clearing:
                 os.unlink(doomed.name, dir_fd=doomed.above_fd)
             removed += 1
         return removed
+
+
+def folder_is_full(folder: Folder, name: bytes) -> TargetUnusableError:
+    """Return the error for a folder that cannot make way because something in it stays."""
+    return TargetUnusableError(
+        f"the destination has a folder with content where the backup has none: {joined(folder.path, name)}",
+        solution="Move that folder away; --mode mirror without --include removes it.",
+    )
 
 
 def is_exempt(folder: Folder, name: bytes, state_name: bytes) -> bool:

@@ -81,7 +81,7 @@ class _Comparison:
         self._options = options
         self._forgiven = forgiven
         self._extras = extras
-        self._folders = FolderCache(fd)
+        self._folders = FolderCache(fd, options.tuning.open_folders)
         self._checker = Checker(contents, forgiven)
         self._links = LinkGroups()
         self._threads = max(1, options.parallel)

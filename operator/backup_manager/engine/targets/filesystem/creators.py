@@ -10,39 +10,63 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 PERIOD_SECONDS = 0.15
-FIRST_PERIODS = 3  # before a second thread is tried, so that a short restore tries nothing
-FEWEST_PERIODS, MOST_PERIODS = 16, 256  # between two trials, doubled after each that brought nothing
-GAIN = 1.15  # what another thread must bring: measurements vary by 10 %
+FIRST_PERIODS = 6  # before a second thread is tried, so that a short restore tries nothing
+FEWEST_PERIODS, MOST_PERIODS = 16, 256  # between two trials, doubled after each that changed nothing
+MORE_GAIN = 1.2  # what another thread must bring in each round: other work on the machine makes rates waver
+FEWER_GAIN = 0.95  # what is enough to do with one thread less
+ROUNDS = 2
 UNIT_BYTES = 65_536  # the work of creating a file, in bytes written
 
 
 class Width:
-    """The number of threads, climbed step by step: pure arithmetic over measured rates."""
+    """The number of threads, climbed step by step: pure arithmetic over measured rates.
 
-    def __init__(self, most: int) -> None:
-        self._most = max(1, most)
-        self._settled = 1
-        self._rate = 0.0
+    *first* is the fewest there may be. Now and then one thread more, or one less, is tried: rounds of a
+    period as before and a period with the other number, next to each other, and the other number must be
+    better in all of them.
+    """
+
+    def __init__(self, most: int, *, first: int = 1) -> None:
+        self.most = max(1, most)
+        self._fewest = first
+        self._settled = first
+        self._candidate = first
+        self._before = 0.0
+        self._rounds = 0
         self._until_trial = FIRST_PERIODS
         self._pause = FEWEST_PERIODS
-        self.now = 1
+        self.now = first
 
     def measured(self, rate: float) -> None:
         """Take the *rate* of work done with ``now`` threads in one period, and decide on the next."""
-        if self.now == self._settled:
-            self._rate = rate if not self._rate else (self._rate + rate) / 2
-            self._until_trial -= 1
-            if self._until_trial <= 0 and self._most > 1:
-                self.now = self._settled + 1 if self._settled < self._most else self._settled - 1
+        if self.now != self._settled:
+            self._judge(rate)
             return
-        fewer = self.now < self._settled
-        if rate > self._rate * (1 / GAIN if fewer else GAIN):
-            self._settled, self._rate = self.now, rate
-            self._until_trial, self._pause = (self._pause, self._pause) if fewer else (1, FEWEST_PERIODS)
+        self._before = rate
+        self._until_trial -= 1
+        if self._until_trial <= 0:
+            if not self._rounds:
+                self._candidate = self._other()
+            self.now = self._candidate
+
+    def _other(self) -> int:
+        """Return which number to try: fewer after more and more after fewer, where there are any."""
+        tried_more = self._candidate > self._settled
+        if self._settled > self._fewest and (tried_more or self._settled == self.most):
+            return self._settled - 1
+        return min(self._settled + 1, self.most)
+
+    def _judge(self, rate: float) -> None:
+        gain = MORE_GAIN if self.now > self._settled else FEWER_GAIN
+        self._rounds += 1
+        if rate > self._before * gain and self._rounds < ROUNDS:
+            self.now, self._until_trial = self._settled, 1
             return
-        self.now = self._settled
-        self._until_trial = self._pause
-        self._pause = min(MOST_PERIODS, self._pause * 2)
+        if rate > self._before * gain:
+            self._settled, self._pause = self.now, FEWEST_PERIODS
+        else:
+            self._pause = min(MOST_PERIODS, self._pause * 2)
+        self.now, self._rounds, self._until_trial = self._settled, 0, self._pause
 
 
 Task = Callable[[], tuple[int, int]]
@@ -54,12 +78,11 @@ class Creators:
 
     def __init__(
         self,
-        most: int,
+        width: Width,
         done: Callable[[int, int], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._width = Width(most)
-        self._most = most
+        self._width = width
         self._done = done
         self._clock = clock
         self._pool: ThreadPoolExecutor | None = None
@@ -89,7 +112,7 @@ class Creators:
     def _submit(self, task: Task) -> None:
         self._settle(self._width.now - 1)
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(self._most, thread_name_prefix="restore-creator")
+            self._pool = ThreadPoolExecutor(self._width.most, thread_name_prefix="restore-creator")
         self._running.add(self._pool.submit(task))
 
     def _settle(self, most: int) -> None:

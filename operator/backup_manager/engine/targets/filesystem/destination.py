@@ -66,7 +66,7 @@ class Destination:
     def finish(self) -> None:
         """Remove the state file, leaving the root's times as they are; may be called twice."""
         times = os.fstat(self.fd)
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, PermissionError):  # the root may be somebody else's
             os.unlink(self.claim.file_name, dir_fd=self.fd)
             os.utime(self.fd, ns=(times.st_atime_ns, times.st_mtime_ns))
 

@@ -12,7 +12,6 @@ from backup_manager.engine.targets.filesystem.tree import Folder
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 MARK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
-OPEN_FOLDERS = 128  # of the 1,024 descriptors that a process usually has
 
 
 class FolderCache:
@@ -24,7 +23,7 @@ class FolderCache:
     back.
     """
 
-    def __init__(self, root_fd: int, most: int = OPEN_FOLDERS, *, may_change: bool = True) -> None:
+    def __init__(self, root_fd: int, most: int, *, may_change: bool = True) -> None:
         self._root_fd = root_fd
         self._may_change = may_change
         self._most = most

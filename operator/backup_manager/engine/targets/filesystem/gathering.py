@@ -14,7 +14,7 @@ from backup_manager.engine.targets.filesystem.printing import printable
 from backup_manager.engine.targets.filesystem.resuming import Leftovers
 from backup_manager.engine.targets.filesystem.session import Session
 from backup_manager.engine.targets.filesystem.tree import Folder, Step, Walked, relative_path, walk
-from backup_manager.engine.targets.filesystem.window import FRAME_BYTES, MOST_PIECES, Link, Window
+from backup_manager.engine.targets.filesystem.window import FRAME_BYTES, Link, Window
 
 STEPS_UNASKED = 256  # between two questions whether to stop
 
@@ -44,11 +44,12 @@ class Gatherer:
 
         When one is yielded, all folders, links and special files of its stretch are made; its files are not.
         """
-        window = Window()
+        tuning = self._session.options.tuning
+        window = Window(tuning)
         for number, step in enumerate(self._steps):
-            if window.is_full and not _is_covered(step, window):
+            if window.is_full and not window.covers(step.content):
                 yield window
-                window = Window()
+                window = Window(tuning)
             if number % STEPS_UNASKED == 0:
                 self._session.check_cancelled()
             window.pieces += 1
@@ -57,7 +58,7 @@ class Gatherer:
                 self._unfold(self._unfolding, window)
                 if self._unfolding is not None:
                     yield window
-                    window = Window()
+                    window = Window(tuning)
         yield window
 
     def _take(self, step: Walked, window: Window) -> None:
@@ -171,9 +172,3 @@ def _only_blob(entry: Entry, content: FileContent) -> bytes | None:
     if content.depth == 0 and len(content.extents) == 1 and content.extents[0].length == entry.size:
         return content.extents[0].blob_id
     return None
-
-
-def _is_covered(step: Walked, window: Window) -> bool:
-    """Return whether a full window may take one more file, because it reads its frame anyway."""
-    content = step.content
-    return content is not None and content.frame in window.demands and window.pieces < 2 * MOST_PIECES

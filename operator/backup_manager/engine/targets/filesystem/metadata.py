@@ -37,7 +37,7 @@ class MetadataWriter:
         )
         self._attributes(fd, entry, follow=True)
         if folder.inherits_acl and not any(name == os.fsencode(ACL) for name, _ in entry.xattrs):
-            _remove_attribute(fd, ACL)
+            self._remove_attribute(fd, ACL, entry)
         mode = self._allowed_mode(entry, uid_is_right, gid_is_right)
         self._change_mode(lambda: os.fchmod(fd, mode), entry)
 
@@ -48,10 +48,13 @@ class MetadataWriter:
         kept = {name for name, _ in entry.xattrs}
         for name in listed_attributes(fd):
             if name not in kept and name.startswith(OURS_TO_REMOVE):
-                _remove_attribute(fd, os.fsdecode(name))
+                self._remove_attribute(fd, os.fsdecode(name), entry)
         self._attributes(fd, entry, follow=True)
         self._change_mode(lambda: os.fchmod(fd, entry.mode), entry)
-        os.utime(fd, ns=(entry.mtime_ns, entry.mtime_ns))
+        try:
+            os.utime(fd, ns=(entry.mtime_ns, entry.mtime_ns))
+        except PermissionError:
+            self._warnings.note(WarningKind.TIMES, entry.path)
 
     def put_on_node(self, folder_fd: int, name: bytes, entry: Entry) -> None:
         """Set everything on something new that cannot be opened: a link, FIFO or device."""
@@ -94,6 +97,15 @@ class MetadataWriter:
             if err.errno not in NO_RIGHT | NOT_SUPPORTED:
                 raise
             self._warnings.note(WarningKind.MODE, entry.path)
+
+    def _remove_attribute(self, fd: int, name: str, entry: Entry) -> None:
+        try:
+            os.removexattr(fd, name)
+        except OSError as err:
+            if err.errno in NO_RIGHT:
+                self._warnings.note(WarningKind.ATTRIBUTES, entry.path)
+            elif err.errno not in NOT_SUPPORTED | {errno.ENODATA}:
+                raise
 
     def _attributes(self, target: int | bytes, entry: Entry, *, follow: bool) -> None:
         for name, value in entry.xattrs:
@@ -150,11 +162,3 @@ def _change_node_mode(folder_fd: int, name: bytes, mode: int) -> None:
         os.chmod(f"/proc/self/fd/{mark}", mode)
     finally:
         os.close(mark)
-
-
-def _remove_attribute(fd: int, name: str) -> None:
-    try:
-        os.removexattr(fd, name)
-    except OSError as err:
-        if err.errno not in NOT_SUPPORTED | {errno.ENODATA}:
-            raise

@@ -23,6 +23,7 @@ class WarningKind(StrEnum):
     OWNER = "owner"
     SPECIAL_BITS = "specialBits"
     MODE = "mode"
+    TIMES = "times"
     DEVICES = "devices"
     SOCKETS = "sockets"
     PRIVILEGED_ATTRIBUTES = "privilegedAttributes"
@@ -33,7 +34,8 @@ class WarningKind(StrEnum):
 EXPLANATIONS = {
     WarningKind.OWNER: "the owner or group could not be set: the process lacks the right (CAP_CHOWN)",
     WarningKind.SPECIAL_BITS: "set-id bits were left out because the owner they act for could not be set",
-    WarningKind.MODE: "the destination's file system refused the mode",
+    WarningKind.MODE: "the mode was refused: the file system has none, or the folder is somebody else's",
+    WarningKind.TIMES: "the times were refused: the folder is somebody else's",
     WarningKind.DEVICES: "device nodes were left out: the process lacks the right (CAP_MKNOD)",
     WarningKind.SOCKETS: "sockets were left out: only the process that listens on one can make it",
     WarningKind.PRIVILEGED_ATTRIBUTES: "security or trusted attributes could not be set for lack of rights",
@@ -75,6 +77,22 @@ class Warnings:
             return tuple(RestoreWarning(kind, *found[kind]) for kind in WarningKind if kind in found)
 
 
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """Bounds of what a restore holds at once; the defaults keep it below 40 MiB beside the blobs read ahead.
+
+    A window ends at *pieces* (of about 700 bytes each; two windows are held), at *blob_bytes* (blobs are read in
+    the order of their packs within a window, and again if the next one needs them) or at *open_files*.
+    *creators* fixes the number of threads that write; 0 finds it by measuring.
+    """
+
+    pieces: int = 8_192
+    blob_bytes: int = 64 * 1024 * 1024
+    open_files: int = 128
+    open_folders: int = 128  # with the files, a quarter of the 1,024 descriptors a process usually has
+    creators: int = 0
+
+
 def _never() -> bool:
     return False
 
@@ -98,6 +116,7 @@ class RestoreOptions:
     parallel: int = 4
     cancelled: Callable[[], bool] = _never
     progress: Callable[[int, int], None] = _silent
+    tuning: Tuning = Tuning()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,19 +4,23 @@ import os
 import stat
 from dataclasses import dataclass
 
-from backup_manager.common.errors import CorruptDataError, TargetUnusableError
+from backup_manager.common.errors import CorruptDataError
 from backup_manager.contract.results import PathSample
 from backup_manager.engine.repository.catalogue.entries import Entry, EntryKind, FileContent
-from backup_manager.engine.targets.filesystem.clearing import find_unwanted, is_exempt, open_unchanged
+from backup_manager.engine.targets.filesystem.clearing import (
+    find_unwanted,
+    folder_is_full,
+    is_exempt,
+    open_unchanged,
+)
 from backup_manager.engine.targets.filesystem.destination import Claim, check_holdings, read_destination
 from backup_manager.engine.targets.filesystem.failures import target_error
 from backup_manager.engine.targets.filesystem.folders import FolderCache, landing
 from backup_manager.engine.targets.filesystem.mirror import list_others, pass_name, rest_of
-from backup_manager.engine.targets.filesystem.options import RestoreMode, RestoreOptions
+from backup_manager.engine.targets.filesystem.options import RestoreMode, RestoreOptions, Tuning
 from backup_manager.engine.targets.filesystem.ports import Contents, EntryStream
-from backup_manager.engine.targets.filesystem.printing import joined, printable
+from backup_manager.engine.targets.filesystem.printing import printable
 from backup_manager.engine.targets.filesystem.tree import Folder, Step, Walked, relative_path, walk
-from backup_manager.engine.targets.filesystem.window import MOST_BYTES, MOST_PIECES
 
 MOST_PATHS = 1_000  # of each kind
 
@@ -78,7 +82,8 @@ class _Sample:
 class _Fetched:
     """Bytes to be read from the store; a blob that two windows need is read twice, and counted so."""
 
-    def __init__(self, contents: Contents) -> None:
+    def __init__(self, contents: Contents, tuning: Tuning) -> None:
+        self._tuning = tuning
         self.bytes = 0
         self._contents = contents
         self._window: set[bytes] = set()
@@ -87,7 +92,7 @@ class _Fetched:
     def add(self, blob_id: bytes) -> None:
         if blob_id in self._window:
             return
-        if len(self._window) >= MOST_PIECES or self._window_bytes >= MOST_BYTES:
+        if len(self._window) >= self._tuning.pieces or self._window_bytes >= self._tuning.blob_bytes:
             self._window.clear()
             self._window_bytes = 0
         stored = self._contents.stored_bytes(blob_id)
@@ -112,10 +117,10 @@ class _Planning:
         self._mode = mode
         self._claim = claim
         self._options = options
-        self._folders = FolderCache(-1 if fd is None else fd, may_change=False)
+        self._folders = FolderCache(-1 if fd is None else fd, options.tuning.open_folders, may_change=False)
         self._resuming = fd is not None and check_holdings(destination, fd, mode, claim)
         self._written, self._replaced, self._removed = _Sample(), _Sample(), _Sample()
-        self._fetched = _Fetched(contents)
+        self._fetched = _Fetched(contents, options.tuning)
         self._files = self._directories = self._others = self._bytes = 0
 
     def plan(self, entries: EntryStream) -> RestorePlan:
@@ -207,21 +212,19 @@ class _Planning:
 
     def _clear_folder(self, folder: Folder, name: bytes) -> None:
         """Count what goes with a folder that stands where the backup has something else."""
-        if self._mode is RestoreMode.MIRROR:
-            self._remove(folder, [name])
-            return
-        with self._folders.opened(folder) as folder_fd:
-            fd = open_unchanged(name, folder_fd)
-        try:
-            is_empty = not os.listdir(fd)
-        finally:
-            os.close(fd)
-        if not is_empty:
-            raise TargetUnusableError(
-                f"the destination has a folder with content where the backup has none:"
-                f" {joined(folder.path, name)}",
-                solution="Move that folder away; --mode mirror without --include removes it.",
-            )
+        path = relative_path(folder, name)
+        selects = None if folder.wanted else self._options.selects
+        remaining = -1  # the folder itself is replaced
+        with self._folders.opened(folder) as fd:
+            for _ in find_unwanted(fd, name, path, None, open_unchanged):
+                remaining += 1
+            if self._mode is RestoreMode.MIRROR:
+                for doomed in find_unwanted(fd, name, path, selects, open_unchanged):
+                    if doomed.path != path:
+                        remaining -= 1
+                        self._removed.add(os.path.join(self._destination, doomed.path))
+        if remaining:
+            raise folder_is_full(folder, name)
 
     def _remove(self, folder: Folder, names: list[bytes]) -> None:
         selects = None if folder.wanted else self._options.selects

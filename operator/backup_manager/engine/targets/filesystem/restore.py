@@ -6,7 +6,7 @@ from contextlib import closing
 
 from backup_manager.common.errors import CorruptDataError
 from backup_manager.engine.repository.catalogue.entries import EntryKind
-from backup_manager.engine.targets.filesystem.creators import Creators
+from backup_manager.engine.targets.filesystem.creators import Creators, Width
 from backup_manager.engine.targets.filesystem.destination import Destination
 from backup_manager.engine.targets.filesystem.gathering import Gatherer
 from backup_manager.engine.targets.filesystem.linking import make_link
@@ -30,13 +30,19 @@ def restore(
         InterruptedRunError: ``options.cancelled`` said so.
     """
     session = build_session(contents, destination, options)
-    creators = Creators(options.parallel, session.done)
+    creators = Creators(build_width(options), session.done)
     try:
         _Run(session, creators).through(Gatherer(session, entries).windows())
         return session.stats()
     finally:
         creators.close()
         session.close()
+
+
+def build_width(options: RestoreOptions) -> Width:
+    """Return the number of threads that write: a fixed one if that is asked for."""
+    fixed = options.tuning.creators
+    return Width(fixed, first=fixed) if fixed else Width(options.parallel)
 
 
 class _Run:

@@ -82,7 +82,7 @@ class Session:
 def build_session(contents: Contents, destination: Destination, options: RestoreOptions) -> Session:
     """Return a session with all its parts."""
     warnings = Warnings()
-    folders = FolderCache(destination.fd)
+    folders = FolderCache(destination.fd, options.tuning.open_folders)
     metadata = MetadataWriter(destination.uid, read_umask(), warnings)
     clearing = Clearing(destination, options.selects)
     nodes = NodeMaker(destination, folders, metadata, clearing, warnings)

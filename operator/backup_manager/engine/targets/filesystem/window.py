@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from backup_manager.engine.repository.catalogue.entries import Entry
+from backup_manager.engine.repository.catalogue.entries import Entry, FileContent
 from backup_manager.engine.targets.filesystem.creators import Task
 from backup_manager.engine.targets.filesystem.files import FileWriter, OpenFile, Part, WholeFile
+from backup_manager.engine.targets.filesystem.options import Tuning
 from backup_manager.engine.targets.filesystem.tree import Folder
 
-MOST_PIECES = 8_192  # of about 700 bytes each, two windows at once: 12 MiB
-MOST_BYTES = 64 * 1024 * 1024  # of blobs; one that two windows need is read twice
-MOST_OPEN_FILES = 128
 FRAME_BYTES = 1_048_576  # what a frame is taken for; its true length is known only when it is read
 
 
@@ -42,6 +40,7 @@ class Link:
 class Window:
     """What one stretch of entries asks for; bounded in bytes, pieces and open files."""
 
+    tuning: Tuning
     demands: dict[bytes, Demand] = field(default_factory=dict)
     finished: list[OpenFile] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
@@ -53,9 +52,16 @@ class Window:
     @property
     def is_full(self) -> bool:
         """No further entry should enter, unless it needs nothing new."""
+        most = self.tuning
         return (
-            self.pieces >= MOST_PIECES or self.blob_bytes >= MOST_BYTES or self.open_files >= MOST_OPEN_FILES
+            self.pieces >= most.pieces
+            or self.blob_bytes >= most.blob_bytes
+            or self.open_files >= most.open_files
         )
+
+    def covers(self, content: FileContent | None) -> bool:
+        """Return whether the window, though full, may take one more file, because it reads its frame anyway."""
+        return content is not None and content.frame in self.demands and self.pieces < 2 * self.tuning.pieces
 
     def demand(self, blob_id: bytes, length: int) -> Demand:
         """Return who needs the blob of about *length* bytes."""
