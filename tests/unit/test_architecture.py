@@ -39,7 +39,7 @@ DOORS = {
     "blake3": ("engine/processors/crypto.py",),
     "pyfastcdc": ("engine/processors/chunker.py",),
     "cronsim": ("reconcile/schedule.py",),
-    "typer": ("cli/",),
+    "click": ("cli/",),
     "rich": ("cli/",),
     "yaml": ("manager/", "cli/", "api/"),
 }
@@ -72,7 +72,9 @@ def forbidden(path: Path) -> Iterator[str]:
                 yield from (prefix + name for name in above + beside)
     if under(me, "backup_manager.engine"):
         yield from ("backup_manager." + part for part in ABOVE_ENGINE)
-    elif me != "backup_manager.__init__" and not any(under(me, f"backup_manager.{user}") for user in ENGINE_USERS):
+    elif me != "backup_manager.__init__" and not any(
+        under(me, f"backup_manager.{user}") for user in ENGINE_USERS
+    ):
         yield "backup_manager.engine"
     if under(me, "backup_manager.manager"):
         yield "backup_manager.kube"

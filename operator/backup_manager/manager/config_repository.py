@@ -45,14 +45,14 @@ def decode_storage(node: Node, base: Path, plugins: Collection[str]) -> Store:
     """Return the store that *node* names; *plugins* are the types that are installed."""
     if not isinstance(node.value, dict):
         refuse(node, "a mapping with type and its keys")
-    types = ("local", "s3", *sorted(plugins))
-    kind = Block(node, node.value).needed_text("type", " or ".join(types))
+    kind = Block(node, node.value).needed_text("type", "local or s3, or an installed plug-in")
     if kind == "local":
         block = Block.open(node, ("type", "path"), what=" of storage type local")
         return LocalStore(needed_path(block, "path", base))
     if kind == "s3":
         return _decode_s3(Block.open(node, S3_KEYS, what=" of storage type s3"), base)
     if kind not in plugins:
+        types = ("local", "s3", *sorted(plugins))
         refuse(node.value["type"], f"{' or '.join(types)}, or an installed plug-in of backup_manager.storage")
     options = {key: _option(value) for key, value in node.value.items() if key != "type"}
     return PluginStore(kind, options)

@@ -1,0 +1,23 @@
+"""How a long run is watched: bars at a terminal, silence in a pipe, and the way to stop it."""
+
+import importlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from backup_manager.cli.call import Call
+from backup_manager.contract.requests import Hooks, Progress
+
+Show = Callable[[Progress], None]
+
+
+@contextmanager
+def watched(call: Call, title: str) -> Iterator[Hooks]:
+    """Yield the hooks of a run: signals end it by its own asking, and a terminal shows how far it is."""
+    stopping, console = call.surroundings.stopping, call.console
+    with stopping.polled():
+        if not console.has_live_errors or call.environment.get("TERM") == "dumb":
+            yield Hooks(cancelled=stopping.requested)
+            return
+        bars = importlib.import_module("backup_manager.cli.progress_bars")
+        with bars.live_progress(console.error_stream, title) as show:
+            yield Hooks(progress=show, cancelled=stopping.requested)

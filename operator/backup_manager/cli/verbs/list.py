@@ -1,0 +1,19 @@
+"""``list``: backups, newest first."""
+
+import click
+
+from backup_manager.cli.backup_table import backup_table
+from backup_manager.cli.call import Call, verb
+from backup_manager.cli.completion import complete_policies
+from backup_manager.manager.api_list import list_backups, opened
+
+
+@click.command("list")
+@click.option("--policy", metavar="NAME", shell_complete=complete_policies, help="Only this policy's.")
+@verb
+def command(call: Call, policy: str | None) -> None:
+    """List backups, newest first."""
+    with opened(call.open_address(), read_only=True) as session:
+        call.remark_session(session)
+        backups = list_backups(session, policy)
+        call.console.show([backup.document() for backup in backups], backup_table(backups))

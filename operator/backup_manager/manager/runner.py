@@ -1,0 +1,154 @@
+"""Runs policies with no cluster: each to its end, a failed one beside those that succeeded."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from backup_manager.common.clock import Clock, from_seconds, utc_now
+from backup_manager.common.errors import BackupManagerError, NotAvailableError, UsageError
+from backup_manager.contract.exit_codes import ExitCode
+from backup_manager.contract.requests import BackupRequest, FilesRequest, Hooks
+from backup_manager.contract.results import BackupResult, BackupType, ErrorReport, RunStatus
+from backup_manager.engine.jobs.backup import run_backup
+from backup_manager.manager.access import Access, Session, opened
+from backup_manager.manager.config_model import DatabaseSource, FilesSource, PolicyConfig, Source
+
+OPERATION = "Failed to create backup"
+
+
+def _ignore(_value: object) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class RunListener:
+    """Who is told about a run: the opened repository, each policy's start, each result."""
+
+    opened: Callable[[Session], None] = _ignore
+    started: Callable[[str], None] = _ignore
+    ended: Callable[[BackupResult], None] = _ignore
+    hooks: Hooks = field(default_factory=Hooks)
+
+
+def build_request(policy: PolicyConfig, backup_type: BackupType | None = None) -> BackupRequest:
+    """Return what the engine is asked to do for *policy*.
+
+    Raises:
+        NotAvailableError: a source is of a type that this version does not back up.
+    """
+    sources = tuple(_build_files(policy.name, source) for source in policy.sources)
+    return BackupRequest(policy.name, sources, backup_type, policy.description)
+
+
+def _build_files(policy: str, source: Source) -> FilesRequest:
+    if isinstance(source, FilesSource):
+        return FilesRequest(
+            name=source.name,
+            paths=source.paths,
+            exclude=source.exclude,
+            allow_empty=source.allow_empty,
+            allow_unreadable=source.allow_unreadable,
+        )
+    assert isinstance(source, DatabaseSource)
+    raise NotAvailableError(
+        f"policy {policy!r} has the source {source.name!r} of type postgresql, which this version does not back up",
+        solution="Run the other policies by --policy, or take the source out of the configuration.",
+        operation=OPERATION,
+    )
+
+
+def run_policies(
+    access: Access,
+    policies: Sequence[PolicyConfig],
+    backup_type: BackupType | None = None,
+    listener: RunListener | None = None,
+    *,
+    clock: Clock = time.time,
+) -> tuple[BackupResult, ...]:
+    """Run each of *policies* and return the results in their order; a failure does not stop the next one.
+
+    The repository is initialised if it is absent. When it cannot be opened, every policy has failed by
+    that. After an interruption the rest is left out.
+
+    Raises:
+        UsageError: the configuration cannot be used at all.
+    """
+    listener = listener or RunListener()
+    runs = [_Run(policy, clock, _prepare(policy, backup_type)) for policy in policies]
+    runnable = any(isinstance(run.request, BackupRequest) for run in runs)
+    results: list[BackupResult] = []
+    try:
+        for result in _run_all(access, runs, listener) if runnable else _refuse_all(runs):
+            listener.ended(result)
+            results.append(result)
+            if result.error is not None and result.error.exit_code == ExitCode.INTERRUPTED:
+                break
+    except UsageError:
+        raise
+    except BackupManagerError as err:
+        err.operation = err.operation or OPERATION
+        for run in runs[len(results) :]:
+            results.append(run.failed(err))
+            listener.ended(results[-1])
+    return tuple(results)
+
+
+def first_failure(results: Sequence[BackupResult]) -> ErrorReport | None:
+    """Return the error of the first run that failed; it decides the exit code."""
+    return next((result.error for result in results if result.error is not None), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One policy, and its request or why there is none."""
+
+    policy: PolicyConfig
+    clock: Clock
+    request: BackupRequest | BackupManagerError
+
+    def carry_out(self, session: Session, listener: RunListener) -> BackupResult:
+        if isinstance(self.request, BackupManagerError):
+            return self.failed(self.request)
+        listener.started(self.policy.name)
+        begun = self.clock()
+        try:
+            return run_backup(session, self.request, listener.hooks)
+        except BackupManagerError as err:
+            return self.failed(err, begun)
+
+    def failed(self, err: BackupManagerError, begun: float | None = None) -> BackupResult:
+        """Return the element of a run that failed; its id is the one that it would have had."""
+        started_at = from_seconds(begun) if begun is not None else utc_now(self.clock)
+        kind = self.request.type if isinstance(self.request, BackupRequest) else None
+        ended_at = utc_now(self.clock)
+        return BackupResult(
+            id=f"{self.policy.name}-{started_at:%Y-%m-%d-%H%M%S}",
+            policy=self.policy.name,
+            type=kind or BackupType.FULL,
+            status=RunStatus.FAILED,
+            started_at=started_at,
+            completed_at=ended_at,
+            duration_seconds=max(0.0, (ended_at - started_at).total_seconds()),
+            sources=tuple(source.name for source in self.policy.sources),
+            error=replace(ErrorReport.of(err), error=err.operation or OPERATION),
+        )
+
+
+def _prepare(policy: PolicyConfig, backup_type: BackupType | None) -> BackupRequest | BackupManagerError:
+    try:
+        return build_request(policy, backup_type)
+    except NotAvailableError as err:
+        return err
+
+
+def _run_all(access: Access, runs: Sequence[_Run], listener: RunListener) -> Iterator[BackupResult]:
+    with opened(access, create=True) as session:
+        listener.opened(session)
+        for run in runs:
+            yield run.carry_out(session, listener)
+
+
+def _refuse_all(runs: Sequence[_Run]) -> Iterator[BackupResult]:
+    for run in runs:
+        assert isinstance(run.request, BackupManagerError)
+        yield run.failed(run.request)
