@@ -142,7 +142,7 @@ def _store_sources(
     pipeline = SourcePipeline(repository, session.hashing, writer, announcing, clock)
     try:
         outcomes = [
-            (source, pipeline.store(source, _previous(run.base, source, known)))
+            (source, pipeline.store(source, previous_catalogue(run.base, source, known)))
             for source in run.request.sources
         ]
         pipeline.encoder.close()
@@ -202,7 +202,10 @@ def _record(source: FilesRequest, outcome: SourceOutcome) -> SourceRecord:
     )
 
 
-def _previous(base: Snapshot | None, source: FilesRequest, known: BlobStore) -> PreviousCatalogue | None:
+def previous_catalogue(
+    base: Snapshot | None, source: FilesRequest, known: BlobStore
+) -> PreviousCatalogue | None:
+    """Return what *base* knows of the source of this name, to be walked in step."""
     if base is None:
         return None
     for record in base.sources:

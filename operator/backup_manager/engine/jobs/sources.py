@@ -88,9 +88,9 @@ class SourcePipeline:
         excludes = Excludes(source.exclude)
         found = walk(paths, excludes, problems, one_file_system=source.one_file_system)
         root = ingest.run(found)
-        _judge(source, root, problems)
+        judge_source(source, root.files + root.others, root.directories, problems)
         self._done = Progress(self._done.bytes + root.bytes, self._done.files + root.files)
-        return SourceOutcome(root, ingest.totals, _warnings(problems))
+        return SourceOutcome(root, ingest.totals, tell_problems(problems))
 
     def _tell(self, done: int, files: int) -> None:
         self._hooks.progress(Progress(self._done.bytes + done, self._done.files + files))
@@ -101,7 +101,8 @@ def encoder_threads() -> int:
     return max(2, min(8, len(os.sched_getaffinity(0))))
 
 
-def _judge(source: FilesRequest, root: CatalogueRoot, problems: Problems) -> None:
+def judge_source(source: FilesRequest, contents: int, directories: int, problems: Problems) -> None:
+    """Refuse a source that could not be read, or that is empty; *contents* counts all but folders."""
     unreadable = problems.count(ProblemKind.UNREADABLE)
     if unreadable and not source.allow_unreadable:
         told = [str(problem) for problem in problems.kept if problem.kind is ProblemKind.UNREADABLE]
@@ -109,14 +110,15 @@ def _judge(source: FilesRequest, root: CatalogueRoot, problems: Problems) -> Non
         raise SourceUnreadableError(
             f"source {source.name!r}: {unreadable} entries: {'; '.join(told[:TOLD_PROBLEMS])}{more}"
         )
-    if not source.allow_empty and not root.files and not root.others:
+    if not source.allow_empty and not contents:
         raise SourceEmptyError(
             f"source {source.name!r}: {', '.join(source.paths)} hold no file "
-            f"({root.directories} folders), once excludes are applied"
+            f"({directories} folders), once excludes are applied"
         )
 
 
-def _warnings(problems: Problems) -> tuple[str, ...]:
+def tell_problems(problems: Problems) -> tuple[str, ...]:
+    """Return the problems as warnings of the backup, the first hundred of each kind in full."""
     told = tuple(str(problem) for problem in problems.kept[:MOST_WARNINGS])
     more = problems.total - len(told)
     return (*told, f"and {more} more") if more > 0 else told
