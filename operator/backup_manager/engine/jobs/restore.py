@@ -103,7 +103,10 @@ def _resolve(session: Session, request: RestoreRequest) -> tuple[Snapshot, tuple
     snapshots = read_snapshots(session.storage, repository.vault, repository.compressor)
     snapshot = choose_backup(request, snapshots)
     landings = plan_landings(request, snapshot)
-    return snapshot, landings, session.read_blobs()
+    blobs = session.read_blobs()
+    for landing in landings:
+        landing.refuse_absent(blobs)
+    return snapshot, landings, blobs
 
 
 def _land(

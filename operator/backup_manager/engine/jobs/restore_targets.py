@@ -1,6 +1,7 @@
 """From a restore's request to what lands where: a backup, its sources, their streams of entries."""
 
 import heapq
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -32,6 +33,18 @@ class Landing:
     def readers(self, blobs: BlobStore) -> list[CatalogueReader]:
         """Return a reader for each catalogue."""
         return [CatalogueReader(blobs.fetch, record.catalogue, blobs.prefetch) for record in self.records]
+
+    def refuse_absent(self, blobs: BlobStore) -> None:
+        """Make sure that there is something to land.
+
+        Raises:
+            NotFoundError: the backup holds no entry at *source*.
+        """
+        if self.source != ROOT and not any(reader.find(self.source) for reader in self.readers(blobs)):
+            raise NotFoundError(
+                f"the backup holds nothing at {printable(self.source)}",
+                solution="`sirsinexus backup ls BACKUP` shows what it holds.",
+            )
 
     def entries(self, readers: Iterable[CatalogueReader]) -> Iterator[StoredEntry]:
         """Yield what lands here, in the catalogue's order; a path that two sources hold comes once."""
@@ -68,6 +81,8 @@ class Landing:
 def choose_backup(request: RestoreRequest, snapshots: Iterable[Snapshot]) -> Snapshot:
     """Return the backup that *request* means.
 
+    Points in time count in whole seconds, as backups show theirs: what a listing shows as the start finds its backup.
+
     Raises:
         NotFoundError: there is none, or none that was started at or before the point in time.
         UsageError: several backups fit, or a point in time is given with a backup rather than a policy.
@@ -80,11 +95,12 @@ def choose_backup(request: RestoreRequest, snapshots: Iterable[Snapshot]) -> Sna
             "a point in time was given together with a backup",
             solution="Give --policy NAME with --point-in-time, or the backup alone.",
         )
-    moment = request.point_in_time.timestamp()
+    moment = math.floor(request.point_in_time.timestamp())
     eligible = [
         snapshot
         for snapshot in known
-        if snapshot.started_at <= moment and (request.policy is None or snapshot.policy == request.policy)
+        if math.floor(snapshot.started_at) <= moment
+        and (request.policy is None or snapshot.policy == request.policy)
     ]
     if not eligible:
         of_policy = f" of policy {request.policy!r}" if request.policy else ""
@@ -99,7 +115,7 @@ def plan_landings(request: RestoreRequest, snapshot: Snapshot) -> tuple[Landing,
     """Return the destinations of *request*.
 
     Raises:
-        UsageError: neither or both of a folder and targets are given, or a destination is named twice.
+        UsageError: neither or both of a folder and targets are given, or destinations overlap.
         NotFoundError: the backup has no such source or path.
     """
     if (request.to is None) == (not request.targets):
@@ -114,10 +130,21 @@ def plan_landings(request: RestoreRequest, snapshot: Snapshot) -> tuple[Landing,
     for target in request.targets:
         source, records = _find_source(target.source, snapshot)
         landings.append(Landing(_absolute(target.destination), source, records, request.include))
-    destinations = [landing.destination for landing in landings]
-    if len(set(destinations)) < len(destinations):
-        raise UsageError("two targets name the same destination", solution="Give each target its own folder.")
+    _refuse_overlap([landing.destination for landing in landings])
     return tuple(landings)
+
+
+def _refuse_overlap(destinations: list[bytes]) -> None:
+    """A folder inside another's would be in its way, or be removed with it by ``mirror``."""
+    for number, one in enumerate(destinations):
+        for other in destinations[number + 1 :]:
+            if one == other:
+                text = "two targets name the same destination"
+            elif _is_within(one, other) or _is_within(other, one):
+                text = f"of the destinations {printable(one)} and {printable(other)}, one is inside the other"
+            else:
+                continue
+            raise UsageError(text, solution="Give each target a folder of its own, outside of the others.")
 
 
 def _absolute(path: str) -> bytes:

@@ -25,6 +25,7 @@ from backup_manager.engine.sources.filesystem.large import LargeFileReader
 from backup_manager.engine.sources.filesystem.metadata import OwnerNames, kind_of, read_link, read_xattrs
 from backup_manager.engine.sources.filesystem.pending import PendingContent, PendingPage, PendingPages
 from backup_manager.engine.sources.filesystem.problems import EntryProblemError, Problem
+from backup_manager.engine.sources.filesystem.reading import has_hole
 from backup_manager.engine.sources.filesystem.scan import ScannedPage, is_racy, scan_pages
 from backup_manager.engine.sources.filesystem.small import SmallFileReader
 from backup_manager.engine.sources.filesystem.walk import Found
@@ -159,7 +160,7 @@ class FilesystemIngest:
         return self._file(path, stat)
 
     def _file(self, path: bytes, stat: os.stat_result) -> tuple[Entry, PendingContent]:
-        if stat.st_size > self._tools.small_file_bytes:
+        if stat.st_size > self._tools.small_file_bytes or has_hole(stat):
             return self._large_file(path, stat)
         reading = self._small.read(path, stat)
         if reading is None:

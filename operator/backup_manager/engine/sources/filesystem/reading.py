@@ -144,6 +144,11 @@ def iterate_extents(
         yield data_from, size - data_from, False
 
 
+def has_hole(stat: os.stat_result) -> bool:
+    """Whether a file has blocks for so few of its bytes that a hole worth keeping is likely."""
+    return stat.st_size - stat.st_blocks * BLOCK >= SMALLEST_HOLE
+
+
 def advise_sequential(descriptor: int) -> None:
     """Ask the kernel to read ahead; where that is unknown, nothing happens."""
     if hasattr(os, "posix_fadvise"):
