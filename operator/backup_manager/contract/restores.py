@@ -136,14 +136,16 @@ class PruneResult:
 class VerifyAllResult:
     """Every backup, and the objects that no backup needs.
 
-    *damaged* names every object that cannot be trusted, needed or not; *unneeded* those that nothing
-    refers to.
+    *damaged* names every object that cannot be trusted, needed or not, *problems* say why; *unneeded* are
+    those that nothing refers to, with *unneeded_bytes* in packs.
     """
 
     verifications: tuple[VerificationResult, ...]
     damaged: tuple[str, ...] = ()
     unneeded: tuple[str, ...] = ()
     inconclusive: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    unneeded_bytes: int = 0
 
     @property
     def result(self) -> VerificationOutcome:
@@ -163,4 +165,6 @@ class VerifyAllResult:
             "damaged": list(self.damaged),
             "unneeded": list(self.unneeded),
             "inconclusive": list(self.inconclusive),
+            "problems": list(self.problems),
+            "unneededBytes": self.unneeded_bytes,
         }

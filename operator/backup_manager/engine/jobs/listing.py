@@ -39,6 +39,7 @@ class History:
 
     snapshots: SnapshotList
     records: tuple[Record, ...]
+    record_problems: tuple[Problem, ...] = ()
 
     def verifications(self, snapshot: Snapshot) -> tuple[VerificationResult, ...]:
         """Return the verifications of a backup, the oldest first."""
@@ -48,6 +49,14 @@ class History:
             if record.kind == RecordKind.VERIFICATION and record.snapshot == snapshot.name
         )
         return tuple(verification for verification in found if verification is not None)
+
+    def key_generations(self) -> tuple[int, ...]:
+        """Return every generation of the key ring that something was stored under."""
+        told = [record.payload.get("generation") for record in self.records if record.kind == RecordKind.KEYS]
+        return (
+            *(snapshot.key_generation for snapshot in self.snapshots),
+            *(generation for generation in told if isinstance(generation, int)),
+        )
 
     def failures(self) -> tuple[BackupResult, ...]:
         """Return the runs that failed."""
@@ -68,7 +77,7 @@ def read_history(session: Session) -> History:
     records = read_records(session.storage, repository.vault, repository.compressor)
     for problem in (*snapshots.problems, *records.problems):
         log.warning("object could not be read", object=problem.object_name, facts=problem.facts)
-    return History(snapshots, records.records)
+    return History(snapshots, records.records, records.problems)
 
 
 def list_backups(session: Session, policy: str | None = None) -> tuple[BackupResult, ...]:

@@ -1,7 +1,7 @@
 """Packs read in full, several at once, with one pack in memory for each thread."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -100,12 +100,8 @@ def threads_for(storage: Storage) -> int:
     return max(2, min(MOST_THREADS, wanted))
 
 
-def told_problems(problems: Mapping[str, tuple[Problem, ...]]) -> Iterator[str]:
-    """Yield the facts of each problem, in the order of packs."""
-    for name in sorted(problems):
-        for problem in problems[name]:
-            yield (
-                problem.facts
-                if problem.object_name in problem.facts
-                else f"{problem.object_name}: {problem.facts}"
-            )
+def told_problem(problem: Problem) -> str:
+    """Return the facts of *problem* with the object's name, which they may hold already."""
+    if problem.object_name in problem.facts:
+        return problem.facts
+    return f"{problem.object_name}: {problem.facts}"
