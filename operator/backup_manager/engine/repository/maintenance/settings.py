@@ -1,0 +1,42 @@
+"""What a maintenance run is told."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from backup_manager.engine.repository.intents import INTENT_LIFE_SECONDS
+from backup_manager.engine.repository.protocol import ProtocolOptions, running_clock
+
+GRACE_SECONDS = 24 * 60 * 60
+MOST_REWRITTEN_BYTES = 4 * 2**30  # about two minutes of one core, and of a fast network
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceOptions:
+    """Bounds, time and randomness.
+
+    With *grace_seconds* 0 the caller promises that nobody writes meanwhile: what is planned is deleted in the
+    same call. *max_rewrite_bytes* bounds what is copied out of sparse packs. *repository_id* and
+    *key_generation* are those of the opened key ring: without them, other rings are left alone.
+    *clock* only serves runs that write nothing: else the time is the store's.
+    """
+
+    grace_seconds: float = GRACE_SECONDS
+    life_seconds: float = INTENT_LIFE_SECONDS
+    max_rewrite_bytes: int = MOST_REWRITTEN_BYTES
+    repository_id: str = ""
+    key_generation: int = 0
+    clock: Callable[[], float] = time.time
+    clocks: tuple[Callable[[], float], ...] = (running_clock, time.time)
+    random_bytes: Callable[[int], bytes] = os.urandom
+
+    @property
+    def acts_within_seconds(self) -> float | None:
+        """How old what was read may be when something is deleted because of it; ``None``: any age."""
+        return min(self.grace_seconds, self.life_seconds) / 2 if self.grace_seconds > 0 else None
+
+    @property
+    def protocol(self) -> ProtocolOptions:
+        """The same for a writer."""
+        return ProtocolOptions(self.life_seconds, self.clocks, self.random_bytes)
