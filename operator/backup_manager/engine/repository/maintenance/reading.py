@@ -76,7 +76,8 @@ def read_view(parts: Parts, options: MaintenanceOptions, now: float, watch: Stop
         CorruptDataError: a snapshot, or something that it needs, cannot be read or is missing.
     """
     intents = intent_collection(parts).read_all()
-    snapshots = read_all_snapshots(parts)
+    hidden = options.without_snapshots
+    snapshots = tuple(found for found in read_all_snapshots(parts) if found.name not in hidden)
     board = read_board(parts)
     packs, shards, index = _read_index(parts)
     oldest = now - options.life_seconds

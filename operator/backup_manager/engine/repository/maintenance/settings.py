@@ -19,12 +19,14 @@ class MaintenanceOptions:
     With *grace_seconds* 0 the caller promises that nobody writes meanwhile: what is planned is deleted in the
     same call. *max_rewrite_bytes* bounds what is copied out of sparse packs. *repository_id* and
     *key_generation* are those of the opened key ring: without them, other rings are left alone.
+    *without_snapshots* counts the snapshots of these names as deleted: for plans of what is to come alone.
     *clock* only serves runs that write nothing: else the time is the store's.
     """
 
     grace_seconds: float = GRACE_SECONDS
     life_seconds: float = INTENT_LIFE_SECONDS
     max_rewrite_bytes: int = MOST_REWRITTEN_BYTES
+    without_snapshots: frozenset[str] = frozenset()
     repository_id: str = ""
     key_generation: int = 0
     clock: Callable[[], float] = time.time
