@@ -12,6 +12,7 @@ import click
 
 from backup_manager.cli.call import place_options, take_options
 from backup_manager.cli.completion import completion_options
+from backup_manager.common.suggest import nearest_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,16 @@ class VerbGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
         """Return the names in the order of the table."""
         return list(VERBS)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the verb, its command and the arguments left; of an unknown one, say which is nearest."""
+        name = args[0]
+        if name not in VERBS and not name.startswith("-") and not ctx.resilient_parsing:
+            near = nearest_name(name, VERBS)
+            ctx.fail(f"There is no command {name!r}" + (f"; did you mean {near!r}?" if near else ""))
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the verb's command; the operation's name is noted for errors."""

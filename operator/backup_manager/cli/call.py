@@ -140,7 +140,8 @@ def take_options(given: dict[str, Any]) -> Surroundings:
     found["verbose"] = found.get("verbose") or None
     options = surroundings.options.overridden_by(PlaceOptions(**found))
     surroundings.options = options
-    surroundings.console.form = OutputFormat(options.output or OutputFormat.AUTO)
+    if options.output is not None:
+        surroundings.console.form = OutputFormat(options.output)
     configure_logging(_log_level(options, surroundings.console))
     return surroundings
 

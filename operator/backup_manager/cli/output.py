@@ -3,6 +3,7 @@
 import importlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import TextIO, TypeVar
 
@@ -37,6 +38,7 @@ class Console:
     def __init__(self, stdout: TextIO, stderr: TextIO, form: OutputFormat = OutputFormat.AUTO) -> None:
         self._stdout, self._stderr, self.form = stdout, stderr, form
         self._waiting: list[str] = []
+        self._say_above: Callable[[str], None] | None = None
 
     @property
     def is_terminal(self) -> bool:
@@ -145,7 +147,19 @@ class Console:
     def _write(self, text: str) -> None:
         with_closed_output(lambda: self._stdout.write(text))
 
+    @contextmanager
+    def lines_above(self, say: Callable[[str], None]) -> Iterator[None]:
+        """While the block runs, lines for people go to *say*, above the progress that is drawn below."""
+        self._say_above = say
+        try:
+            yield
+        finally:
+            self._say_above = None
+
     def _say(self, line: str) -> None:
+        if self._say_above is not None:
+            self._say_above(line)
+            return
         try:
             self._stderr.write(line + "\n")
             self._stderr.flush()

@@ -1,13 +1,11 @@
 """How a long run is watched: bars at a terminal, silence in a pipe, and the way to stop it."""
 
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from backup_manager.cli.call import Call
-from backup_manager.contract.requests import Hooks, Progress
-
-Show = Callable[[Progress], None]
+from backup_manager.contract.requests import Hooks
 
 
 @contextmanager
@@ -19,5 +17,5 @@ def watched(call: Call, title: str) -> Iterator[Hooks]:
             yield Hooks(cancelled=stopping.requested)
             return
         bars = importlib.import_module("backup_manager.cli.progress_bars")
-        with bars.live_progress(console.error_stream, title) as show:
-            yield Hooks(progress=show, cancelled=stopping.requested)
+        with bars.live_progress(console.error_stream, title) as live, console.lines_above(live.say):
+            yield Hooks(progress=live.take, cancelled=stopping.requested)

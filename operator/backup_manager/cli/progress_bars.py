@@ -24,8 +24,9 @@ LEAST_SECONDS = 1.0  # before that, a rate says nothing
 class LiveProgress:
     """The newest state of a run; :meth:`take` is called often and from any thread, so it only notes."""
 
-    def __init__(self, title: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, title: str, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self._title = title
+        self._console = console
         self._clock = clock
         self._begun = clock()
         self._latest = Progress()
@@ -34,6 +35,10 @@ class LiveProgress:
     def take(self, progress: Progress) -> None:
         """Note how far the run is."""
         self._latest = progress
+
+    def say(self, line: str) -> None:
+        """Write a line above the progress."""
+        self._console.print(Text(line))
 
     def render(self) -> Group:
         """Return what the terminal shows now."""
@@ -67,10 +72,10 @@ def progress_text(done: Progress, seconds: float) -> str:
 
 
 @contextmanager
-def live_progress(stream: TextIO, title: str) -> Iterator[Callable[[Progress], None]]:
-    """Show progress on *stream* while the block runs; yields the call that takes it."""
-    state = LiveProgress(title)
-    console = Console(file=stream, highlight=False)
+def live_progress(stream: TextIO, title: str) -> Iterator[LiveProgress]:
+    """Show progress on *stream* while the block runs; it is gone afterwards."""
+    console = Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    state = LiveProgress(title, console)
     live = Live(
         console=console,
         get_renderable=state.render,
@@ -80,7 +85,7 @@ def live_progress(stream: TextIO, title: str) -> Iterator[Callable[[Progress], N
         redirect_stderr=False,
     )
     with live:
-        yield state.take
+        yield state
 
 
 def _of(done: str, total: str) -> str:

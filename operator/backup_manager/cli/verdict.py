@@ -6,6 +6,7 @@ from backup_manager.cli.output import Console
 from backup_manager.common.errors import BackupManagerError, CorruptDataError, InconclusiveError
 from backup_manager.contract.exit_codes import ExitCode
 from backup_manager.contract.results import (
+    Check,
     CheckOutcome,
     CheckResult,
     ErrorReport,
@@ -18,7 +19,7 @@ SHOWN = 3
 
 
 class VerificationFailedError(CorruptDataError):
-    """A check failed: what is stored is not what a restore needs."""
+    """A check failed over data that are sound: too small, or not equal when restored."""
 
     phrase = "Verification failed"
     reason = "VerificationFailed"
@@ -40,10 +41,21 @@ def report_verdict(
     told = "; ".join(facts[:SHOWN]) or "no check could be carried out"
     if len(facts) > SHOWN:
         told += f"; and {len(facts) - SHOWN} more"
-    kind: type[BackupManagerError] = VerificationFailedError if is_failed else InconclusiveError
-    err = kind(told, operation=OPERATION)
+    err = _error_class(outcome, results, damaged)(told, operation=OPERATION)
     console.report(ErrorReport.of(err))
     return ExitCode(err.exit_code)
+
+
+def _error_class(
+    outcome: VerificationOutcome, results: Sequence[VerificationResult], damaged: Sequence[str]
+) -> type[BackupManagerError]:
+    if outcome is not VerificationOutcome.FAILED:
+        return InconclusiveError
+    failed = {
+        check.check for result in results for check in result.checks if check.result is CheckOutcome.FAILURE
+    }
+    is_corrupt = bool(damaged) or bool(failed & {Check.INTEGRITY, Check.COMPLETENESS})
+    return CorruptDataError if is_corrupt else VerificationFailedError
 
 
 def _fact(result: VerificationResult, check: CheckResult) -> str:

@@ -74,7 +74,7 @@ def run_policies(
         UsageError: the configuration cannot be used at all.
     """
     listener = listener or RunListener()
-    runs = [_Run(policy, clock, _prepare(policy, backup_type)) for policy in policies]
+    runs = [prepare_run(policy, backup_type, clock) for policy in policies]
     runnable = any(isinstance(run.request, BackupRequest) for run in runs)
     results: list[BackupResult] = []
     try:
@@ -99,7 +99,7 @@ def first_failure(results: Sequence[BackupResult]) -> ErrorReport | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
+class PolicyRun:
     """One policy, and its request or why there is none."""
 
     policy: PolicyConfig
@@ -107,6 +107,7 @@ class _Run:
     request: BackupRequest | BackupManagerError
 
     def carry_out(self, session: Session, listener: RunListener) -> BackupResult:
+        """Back up, and return the backup or the element of the run that failed."""
         if isinstance(self.request, BackupManagerError):
             return self.failed(self.request)
         listener.started(self.policy.name)
@@ -134,21 +135,24 @@ class _Run:
         )
 
 
-def _prepare(policy: PolicyConfig, backup_type: BackupType | None) -> BackupRequest | BackupManagerError:
+def prepare_run(
+    policy: PolicyConfig, backup_type: BackupType | None = None, clock: Clock = time.time
+) -> PolicyRun:
+    """Return the run of *policy*, with its request or with why there is none."""
     try:
-        return build_request(policy, backup_type)
+        return PolicyRun(policy, clock, build_request(policy, backup_type))
     except NotAvailableError as err:
-        return err
+        return PolicyRun(policy, clock, err)
 
 
-def _run_all(access: Access, runs: Sequence[_Run], listener: RunListener) -> Iterator[BackupResult]:
+def _run_all(access: Access, runs: Sequence[PolicyRun], listener: RunListener) -> Iterator[BackupResult]:
     with opened(access, create=True) as session:
         listener.opened(session)
         for run in runs:
             yield run.carry_out(session, listener)
 
 
-def _refuse_all(runs: Sequence[_Run]) -> Iterator[BackupResult]:
+def _refuse_all(runs: Sequence[PolicyRun]) -> Iterator[BackupResult]:
     for run in runs:
         assert isinstance(run.request, BackupManagerError)
         yield run.failed(run.request)

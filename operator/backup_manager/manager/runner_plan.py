@@ -2,31 +2,40 @@
 
 from collections.abc import Sequence
 
-from backup_manager.common.errors import BucketMissingError, RepositoryMissingError
+from backup_manager.common.errors import BackupManagerError, BucketMissingError, RepositoryMissingError
 from backup_manager.contract.requests import RepositoryAddress
 from backup_manager.contract.results import BackupResult, BackupType
-from backup_manager.engine.jobs.backup import plan_backup
-from backup_manager.manager.access import Access, opened
+from backup_manager.engine.jobs.backup_plan import plan_backup
+from backup_manager.manager.access import Access, Session, opened
 from backup_manager.manager.config_model import PolicyConfig
-from backup_manager.manager.runner import build_request
+from backup_manager.manager.runner import PolicyRun, prepare_run
 
 
 def plan_policies(
     access: Access, policies: Sequence[PolicyConfig], backup_type: BackupType | None = None
 ) -> tuple[BackupResult, ...]:
-    """Return what a run would do; the status is ``Planned``, and nothing is written.
+    """Return what a run would do; the status is ``Planned``, or ``Failed`` where it would fail.
 
     Raises:
         BackupManagerError: the repository cannot be opened; an absent one is no obstacle.
     """
-    requests = [build_request(policy, backup_type) for policy in policies]
+    runs = [prepare_run(policy, backup_type) for policy in policies]
     try:
         with opened(access, read_only=True) as session:
-            return tuple(plan_backup(session, request) for request in requests)
+            return tuple(_plan(session, run) for run in runs)
     except (RepositoryMissingError, BucketMissingError) as err:
         if isinstance(err, BucketMissingError) and not _is_folder(access):
             raise
-        return tuple(plan_backup(None, request) for request in requests)
+        return tuple(_plan(None, run) for run in runs)
+
+
+def _plan(session: Session | None, run: PolicyRun) -> BackupResult:
+    if isinstance(run.request, BackupManagerError):
+        return run.failed(run.request)
+    try:
+        return plan_backup(session, run.request)
+    except BackupManagerError as err:
+        return run.failed(err)
 
 
 def _is_folder(access: Access) -> bool:
