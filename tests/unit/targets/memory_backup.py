@@ -78,7 +78,7 @@ class MemoryBackup:
         ahead: list[bytes] = []
         for blob_id in blob_ids:
             ahead.append(blob_id)
-            if len(ahead) > 3:
+            if len(ahead) > 60:
                 yield self._blob(ahead.pop(0))
         for blob_id in ahead:
             yield self._blob(blob_id)

@@ -216,3 +216,21 @@ def test_errors_have_three_parts(base: bytes) -> None:
     with pytest.raises(BackupManagerError) as caught:
         bring_back(MemoryBackup(), base + b"/to")
     assert all(line.strip() for line in caught.value.lines())
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"mtime_ns": 2**100},
+        {"uid": 2**40},
+        {"gid": 2**70},
+        {"kind": SYMLINK, "target": b""},
+        {"kind": SYMLINK, "target": b"nul\0nul"},
+    ],
+    ids=str,
+)
+def test_metadata_that_no_system_can_have_are_corrupt_data(base: bytes, fields: dict[str, object]) -> None:
+    backup = MemoryBackup()
+    backup.add(b"/a", b"content", **fields)  # type: ignore[arg-type]
+    with pytest.raises(CorruptDataError):
+        bring_back(backup, base + b"/to")

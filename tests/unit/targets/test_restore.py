@@ -1,6 +1,7 @@
 """What is restored is what was backed up."""
 
 import os
+import resource
 import stat
 
 import pytest
@@ -10,7 +11,7 @@ from tests.support.unprivileged import as_nobody
 from tests.unit.targets.memory_backup import MemoryBackup, back_up, bring_back
 
 from backup_manager.common.errors import InterruptedRunError
-from backup_manager.engine.repository.catalogue.entries import EntryKind
+from backup_manager.engine.repository.catalogue.entries import EntryKind, Extent, FileContent
 from backup_manager.engine.targets.filesystem.options import RestoreOptions, Tuning, WarningKind
 
 TUNING = Tuning()
@@ -217,3 +218,22 @@ def test_set_id_bits_never_lend_the_rights_of_the_wrong_owner(base: bytes) -> No
     backup.add(b"/tool", b"#!", mode=0o6755, uid=0, gid=0)
     as_nobody(lambda: bring_back(backup, base + b"/to"))
     assert stat.S_IMODE(os.stat(base + b"/to/tool").st_mode) == 0o755
+
+
+def test_many_files_in_parts_need_few_descriptors(base: bytes) -> None:
+    backup = MemoryBackup()
+    for number in range(200):
+        backup.add(b"/%03d" % number, bytes(4096))
+        blob = backup.put(b"%d" % number)
+        content = FileContent(
+            extents=(Extent(blob, len(b"%d" % number)), Extent(None, 4096 - len(b"%d" % number)))
+        )
+        backup.entries[-1] = (backup.entries[-1][0], content)
+
+    def work() -> int:
+        used = len(os.listdir("/proc/self/fd"))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (used + 20, used + 20))
+        tuning = Tuning(open_files=4, open_folders=4)
+        return bring_back(backup, base + b"/to", options=RestoreOptions(tuning=tuning, parallel=1)).files
+
+    assert as_nobody(work) == 200

@@ -1,6 +1,7 @@
 """Regular files: small ones written in one go, large ones piece by piece and out of order."""
 
 import os
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -29,19 +30,19 @@ class WholeFile(NamedTuple):
 
 
 @dataclass(slots=True, eq=False)
-class OpenFile:
-    """A file that is written piece by piece through *fd*."""
+class PartedFile:
+    """A file that is written piece by piece; *fd* is open from the first piece until it is finished."""
 
     folder: Folder
     name: bytes
     entry: Entry
-    fd: int
+    fd: int = -1
 
 
 class Part(NamedTuple):
     """A whole blob that belongs at *position* of a file."""
 
-    file: OpenFile
+    file: PartedFile
     position: int
     length: int
 
@@ -56,18 +57,14 @@ class FileWriter:
         self._folders = folders
         self._metadata = metadata
         self._clearing = clearing
-        self._open: set[OpenFile] = set()
+        self._lock = threading.Lock()
+        self._open: set[PartedFile] = set()
 
     def close(self) -> None:
         """Close what was never finished; it keeps a wrong time, so that it is seen to be incomplete."""
         for file in self._open:
             os.close(file.fd)
         self._open.clear()
-
-    def adopt(self, file: OpenFile) -> OpenFile:
-        """Take charge of closing *file*, and return it."""
-        self._open.add(file)
-        return file
 
     def write_whole(self, files: Sequence[WholeFile], plain: bytes) -> int:
         """Make each of *files* from the blob *plain*, complete with metadata; return the bytes written.
@@ -127,15 +124,27 @@ class FileWriter:
             written += size
         return written
 
-    def open(self, folder: Folder, name: bytes, entry: Entry) -> OpenFile:
-        """Make a file that :meth:`write_part` will fill; it is readable by its owner alone until it is
+    def make(self, file: PartedFile) -> None:
+        """Make an empty file for :meth:`write_part` to fill; its owner alone may read it until it is
         complete.
         """
         with (
-            refusals("make", self._destination.path, folder, name),
-            self._folders.opened(folder) as folder_fd,
+            refusals("make", self._destination.path, file.folder, file.name),
+            self._folders.opened(file.folder) as folder_fd,
         ):
-            return self.adopt(OpenFile(folder, name, entry, self._create(folder_fd, folder, name, 0o600)))
+            os.close(self._create(folder_fd, file.folder, file.name, 0o600))
+
+    def descriptor(self, file: PartedFile) -> int:
+        """Return a descriptor for writing to the file, which :meth:`finish` closes.
+
+        It is opened as late as that because the files of many windows may be made and waiting.
+        """
+        with self._lock:
+            if file.fd < 0:
+                with self._folders.opened(file.folder) as folder_fd:
+                    file.fd = os.open(file.name, CHANGE, dir_fd=folder_fd)
+                self._open.add(file)
+            return file.fd
 
     def write_part(self, part: Part, plain: bytes) -> int:
         """Write the blob at its place; return the bytes written.
@@ -148,22 +157,25 @@ class FileWriter:
             where = printable(file.entry.path)
             raise CorruptDataError(f"a chunk of {where} has {len(plain)} bytes, not {part.length}")
         try:
+            fd = self.descriptor(file)
             view, position = memoryview(plain), part.position
             while view:
-                done = os.pwrite(file.fd, view, position)
+                done = os.pwrite(fd, view, position)
                 view, position = view[done:], position + done
         except OSError as err:
             raise target_error(err, "write", landing(self._destination.path, file.folder, file.name)) from err
         return part.length
 
-    def finish(self, file: OpenFile) -> None:
+    def finish(self, file: PartedFile) -> None:
         """Give a file its length, holes at its end included, its metadata and last its time; close it."""
         with refusals("finish", self._destination.path, file.folder, file.name):
-            os.ftruncate(file.fd, file.entry.size)
-            self._metadata.put_on_file(file.fd, file.entry, file.folder)
-            os.utime(file.fd, ns=(file.entry.mtime_ns, file.entry.mtime_ns))
+            fd = self.descriptor(file)
+            os.ftruncate(fd, file.entry.size)
+            self._metadata.put_on_file(fd, file.entry, file.folder)
+            os.utime(fd, ns=(file.entry.mtime_ns, file.entry.mtime_ns))
         self._open.discard(file)
-        os.close(file.fd)
+        os.close(fd)
+        file.fd = -1
 
     def _create(self, folder_fd: int, folder: Folder, name: bytes, mode: int) -> int:
         try:

@@ -1,14 +1,15 @@
 """The walk turned into windows; folders, links and special files are made on the way."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from backup_manager.common.errors import CorruptDataError
 from backup_manager.engine.repository.catalogue.entries import Entry, EntryKind, Extent, FileContent
 from backup_manager.engine.targets.filesystem.checking import Checker
-from backup_manager.engine.targets.filesystem.files import OpenFile, Part, WholeFile
+from backup_manager.engine.targets.filesystem.files import Part, PartedFile, WholeFile
 from backup_manager.engine.targets.filesystem.mirror import list_others, pass_name, rest_of
-from backup_manager.engine.targets.filesystem.options import RestoreMode
+from backup_manager.engine.targets.filesystem.options import RestoreMode, Tuning
 from backup_manager.engine.targets.filesystem.ports import EntryStream
 from backup_manager.engine.targets.filesystem.printing import printable
 from backup_manager.engine.targets.filesystem.resuming import Leftovers
@@ -21,11 +22,13 @@ STEPS_UNASKED = 256  # between two questions whether to stop
 
 @dataclass(slots=True)
 class _Unfolding:
-    """A file with many parts that is being spread over windows."""
+    """A file with many parts that is being spread over windows; *begun_fd* is what an earlier restore made of
+    it.
+    """
 
-    file: OpenFile
+    file: PartedFile
     extents: Iterator[Extent]
-    is_resumed: bool
+    begun_fd: int
     position: int = 0
 
 
@@ -44,7 +47,13 @@ class Gatherer:
 
         When one is yielded, all folders, links and special files of its stretch are made; its files are not.
         """
-        tuning = self._session.options.tuning
+        try:
+            yield from self._windows(self._session.options.tuning)
+        finally:
+            if self._unfolding is not None and self._unfolding.begun_fd >= 0:
+                os.close(self._unfolding.begun_fd)
+
+    def _windows(self, tuning: Tuning) -> Iterator[Window]:
         window = Window(tuning)
         for number, step in enumerate(self._steps):
             if window.is_full and not window.covers(step.content):
@@ -141,10 +150,12 @@ class Gatherer:
     def _begin(self, folder: Folder, name: bytes, entry: Entry, content: FileContent, window: Window) -> None:
         """Make a file that comes in several parts."""
         session = self._session
-        resumed = self._leftovers.reopen(folder, name, entry)
-        file = resumed or session.files.open(folder, name, entry)
+        file = PartedFile(folder, name, entry)
+        begun_fd = self._leftovers.reopen(file)
+        if begun_fd < 0:
+            session.files.make(file)
         window.open_files += 1
-        self._unfolding = _Unfolding(file, iter(session.contents.extents(content)), resumed is not None)
+        self._unfolding = _Unfolding(file, iter(session.contents.extents(content)), begun_fd)
 
     def _unfold(self, unfolding: _Unfolding, window: Window) -> None:
         """Ask for parts of the file until the window is full or the file ends."""
@@ -152,15 +163,15 @@ class Gatherer:
         for extent in unfolding.extents:
             position = unfolding.position
             unfolding.position += extent.length
-            if extent.blob_id is None or (
-                unfolding.is_resumed and self._leftovers.holds(file.fd, position, extent)
-            ):
+            if extent.blob_id is None or self._leftovers.holds(unfolding.begun_fd, position, extent):
                 self._session.done(extent.length, 0)
             else:
                 part = Part(file, position, extent.length)
                 window.demand(extent.blob_id, extent.length).parts.append(part)
             if window.is_full:
                 return
+        if unfolding.begun_fd >= 0:
+            os.close(unfolding.begun_fd)
         if unfolding.position != file.entry.size:
             raise CorruptDataError(f"the parts of {printable(file.entry.path)} do not add up to its size")
         window.finished.append(file)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from backup_manager.engine.repository.catalogue.entries import EntryKind
 from backup_manager.engine.targets.filesystem.failures import NOT_SUPPORTED
+from backup_manager.engine.targets.filesystem.files import PartedFile
 from backup_manager.engine.targets.filesystem.folders import FOLDER, refusals
 from backup_manager.engine.targets.filesystem.options import WarningKind
 from backup_manager.engine.targets.filesystem.session import Session
@@ -72,12 +73,14 @@ def _copy(session: Session, link: Link, first_fd: int, first_name: bytes) -> Non
         return
     source = os.open(first_name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=first_fd)
     try:
-        file = session.files.open(link.folder, link.name, link.entry)
+        file = PartedFile(link.folder, link.name, link.entry)
+        session.files.make(file)
+        fd = session.files.descriptor(file)
         for start, end in _data_of(source):
             position = start
             while position < end:
                 data = os.pread(source, min(COPY_BYTES, end - position), position)
-                position += os.pwrite(file.fd, data, position)
+                position += os.pwrite(fd, data, position)
         session.files.finish(file)
     finally:
         os.close(source)

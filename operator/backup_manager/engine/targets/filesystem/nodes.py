@@ -4,7 +4,7 @@ import errno
 import os
 import stat
 
-from backup_manager.common.errors import TargetUnusableError
+from backup_manager.common.errors import CorruptDataError, TargetUnusableError
 from backup_manager.engine.repository.catalogue.entries import Entry, EntryKind
 from backup_manager.engine.targets.filesystem.clearing import Clearing
 from backup_manager.engine.targets.filesystem.destination import LOST_AND_FOUND, Destination
@@ -12,7 +12,7 @@ from backup_manager.engine.targets.filesystem.failures import NO_RIGHT
 from backup_manager.engine.targets.filesystem.folders import FolderCache, refusals
 from backup_manager.engine.targets.filesystem.metadata import MetadataWriter, inherits_acl
 from backup_manager.engine.targets.filesystem.options import RestoreMode, WarningKind, Warnings
-from backup_manager.engine.targets.filesystem.printing import joined
+from backup_manager.engine.targets.filesystem.printing import joined, printable
 from backup_manager.engine.targets.filesystem.tree import Folder
 
 UNFINISHED = 0o1700  # nobody makes such a folder: one that is found was ours when a restore was killed
@@ -146,6 +146,8 @@ class NodeMaker:
     def _make_item(self, folder_fd: int, name: bytes, entry: Entry) -> None:
         kind = entry.kind
         if kind == EntryKind.SYMLINK:
+            if not entry.target or b"\0" in entry.target:
+                raise CorruptDataError(f"the catalogue says no target of the link {printable(entry.path)}")
             os.symlink(entry.target, name, dir_fd=folder_fd)
         elif kind == EntryKind.FIFO:
             os.mkfifo(name, 0o600, dir_fd=folder_fd)

@@ -81,8 +81,8 @@ class Warnings:
 class Tuning:
     """Bounds of what a restore holds at once; the defaults keep it below 40 MiB beside the blobs read ahead.
 
-    A window ends at *pieces* (of about 700 bytes each; two windows are held), at *blob_bytes* (blobs are read in
-    the order of their packs within a window, and again if the next one needs them) or at *open_files*.
+    A window ends at *pieces* (of about 700 bytes each; two windows are held), at *blob_bytes* (blobs are read
+    in the order of their packs within a window, and again if the next one needs them) or at *open_files*.
     *creators* fixes the number of threads that write; 0 finds it by measuring.
     """
 

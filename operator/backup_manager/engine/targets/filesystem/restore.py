@@ -34,6 +34,10 @@ def restore(
     try:
         _Run(session, creators).through(Gatherer(session, entries).windows())
         return session.stats()
+    except OverflowError as err:
+        raise CorruptDataError(
+            "the catalogue holds an owner, time or device that no system can have"
+        ) from err
     finally:
         creators.close()
         session.close()

@@ -5,7 +5,7 @@ import stat
 
 from backup_manager.engine.repository.catalogue.entries import Entry, Extent, FileContent
 from backup_manager.engine.targets.filesystem.checking import Aspect, Checker, Difference
-from backup_manager.engine.targets.filesystem.files import CHANGE, OpenFile
+from backup_manager.engine.targets.filesystem.files import CHANGE, PartedFile
 from backup_manager.engine.targets.filesystem.options import RestoreMode, WarningKind
 from backup_manager.engine.targets.filesystem.session import Session
 from backup_manager.engine.targets.filesystem.tree import Folder
@@ -54,26 +54,26 @@ class Leftovers:
             self._session.warnings.note(RIGHTS[difference.aspect], entry.path)
         return True
 
-    def reopen(self, folder: Folder, name: bytes, entry: Entry) -> OpenFile | None:
-        """Return the unfinished file, open for writing, if this restore made it and nobody else can see
-        it.
+    def reopen(self, file: PartedFile) -> int:
+        """Return a descriptor of the unfinished file if this restore made it and nobody else sees it; else
+        -1.
         """
         if not self._resuming or self._session.destination.mode is not RestoreMode.FAIL:
-            return None
-        with self._session.folders.opened(folder) as folder_fd:
+            return -1
+        with self._session.folders.opened(file.folder) as folder_fd:
             try:
-                fd = os.open(name, CHANGE, dir_fd=folder_fd)
+                fd = os.open(file.name, CHANGE, dir_fd=folder_fd)
             except OSError:
-                return None
+                return -1
         found = os.fstat(fd)
-        if stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and found.st_size <= entry.size:
-            return self._session.files.adopt(OpenFile(folder, name, entry, fd))
+        if stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and found.st_size <= file.entry.size:
+            return fd
         os.close(fd)
-        return None
+        return -1
 
     def holds(self, fd: int, position: int, extent: Extent) -> bool:
-        """Return whether the part is there already."""
-        return self._checker.extent_is_right(fd, position, extent)
+        """Return whether the part is there already; *fd* is what :meth:`reopen` returned."""
+        return fd >= 0 and self._checker.extent_is_right(fd, position, extent)
 
     def _is_forgiven(self, differences: list[Difference]) -> bool:
         return not differences or (

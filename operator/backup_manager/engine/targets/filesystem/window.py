@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from backup_manager.engine.repository.catalogue.entries import Entry, FileContent
 from backup_manager.engine.targets.filesystem.creators import Task
-from backup_manager.engine.targets.filesystem.files import FileWriter, OpenFile, Part, WholeFile
+from backup_manager.engine.targets.filesystem.files import FileWriter, Part, PartedFile, WholeFile
 from backup_manager.engine.targets.filesystem.options import Tuning
 from backup_manager.engine.targets.filesystem.tree import Folder
 
@@ -42,7 +42,7 @@ class Window:
 
     tuning: Tuning
     demands: dict[bytes, Demand] = field(default_factory=dict)
-    finished: list[OpenFile] = field(default_factory=list)
+    finished: list[PartedFile] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
     left: list[Folder] = field(default_factory=list)
     blob_bytes: int = 0
@@ -60,7 +60,9 @@ class Window:
         )
 
     def covers(self, content: FileContent | None) -> bool:
-        """Return whether the window, though full, may take one more file, because it reads its frame anyway."""
+        """Return whether the window, though full, may take one more file, because it reads its frame
+        anyway.
+        """
         return content is not None and content.frame in self.demands and self.pieces < 2 * self.tuning.pieces
 
     def demand(self, blob_id: bytes, length: int) -> Demand:
