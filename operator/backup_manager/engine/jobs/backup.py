@@ -114,8 +114,11 @@ def _store(
     repository = session.repository
     parts = Parts(session.storage, repository.vault, repository.compressor)
     index = session.load_index()
-    committer = Committer(parts, index, [run.base] if run.base is not None else [])
-    with PackWriter(session.storage, repository.vault, index) as writer:
+    tuning = session.tuning
+    committer = Committer(parts, index, [run.base] if run.base is not None else [], tuning.protocol)
+    with PackWriter(
+        session.storage, repository.vault, index, closed_at_bytes=tuning.closed_at_bytes
+    ) as writer:
         outcomes, added_bytes = _store_sources(session, run, writer, committer, hooks, clock)
         writer.flush()
         totals = writer.statistics

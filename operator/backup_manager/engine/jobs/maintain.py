@@ -46,8 +46,12 @@ def maintain(
         repository = session.repository
         parts = Parts(session.storage, repository.vault, repository.compressor)
         going = _find(session, removed)
+        protocol = session.tuning.protocol
         options = MaintenanceOptions(
             grace_seconds=grace_seconds,
+            life_seconds=protocol.life_seconds,
+            clocks=protocol.clocks,
+            random_bytes=protocol.random_bytes,
             max_rewrite_bytes=max_rewrite_bytes,
             without_snapshots=frozenset(snapshot.name for snapshot in going),
             repository_id=repository.config.id,

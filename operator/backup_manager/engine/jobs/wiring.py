@@ -1,9 +1,9 @@
 """The one place where the layers of the engine meet: a store and a key become an opened repository."""
 
 import importlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from backup_manager.contract.requests import KeyProviderName, KeySpec, RepositoryAddress
@@ -15,7 +15,10 @@ from backup_manager.engine.repository.blobs import BlobStore
 from backup_manager.engine.repository.cache import CachingStorage
 from backup_manager.engine.repository.index import Index, load_index
 from backup_manager.engine.repository.keyring import KeyProvider
+from backup_manager.engine.repository.names import PackKind
+from backup_manager.engine.repository.pack import CLOSED_AT_BYTES
 from backup_manager.engine.repository.problems import Problem
+from backup_manager.engine.repository.protocol import ProtocolOptions
 from backup_manager.engine.repository.repository import Repository, create_repository, open_repository
 from backup_manager.engine.storage.base import Storage
 from backup_manager.engine.storage.registry import open_storage
@@ -41,12 +44,21 @@ def build_provider(spec: KeySpec) -> KeyProvider:
 
 
 @dataclass(frozen=True, slots=True)
+class Tuning:
+    """What is the same for everybody, and small in tests: sizes of packs, and the times of the protocol."""
+
+    closed_at_bytes: Mapping[PackKind, int] = field(default_factory=lambda: CLOSED_AT_BYTES)
+    protocol: ProtocolOptions = field(default_factory=ProtocolOptions)
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """An opened repository and what was noticed on the way; jobs take one and leave it open."""
 
     storage: Storage
     repository: Repository
     warnings: tuple[str, ...] = ()
+    tuning: Tuning = field(default_factory=Tuning)
 
     @property
     def location(self) -> str:
