@@ -159,15 +159,19 @@ def back_up(world: World, name: str, *numbers: int) -> Snapshot:
     return run.commit(name, root)
 
 
-def restore(world: World, snapshot: Snapshot) -> set[bytes]:
-    """Read all that a backup needs and return its data; raises what a restore would raise."""
+def restore(world: World, *snapshots: Snapshot) -> set[bytes]:
+    """Read all that these backups need and return their data; raises what a restore would raise."""
     blobs = BlobStore(world.storage, VAULT, COMPRESSOR, load_index(world.storage, VAULT))
     data: set[bytes] = set()
-    waiting = list(snapshot.roots)
+    seen: set[bytes] = set()
+    waiting = [root for snapshot in snapshots for root in snapshot.roots]
     while waiting:
-        _, _, metadata, ids = refs_of(blobs.fetch(waiting.pop()))
-        waiting += metadata
-        data |= set(blobs.fetch_many(ids))
+        blob_id = waiting.pop()
+        if blob_id not in seen:
+            seen.add(blob_id)
+            _, _, metadata, ids = refs_of(blobs.fetch(blob_id))
+            waiting += metadata
+            data |= {blobs.fetch(blob_id) for blob_id in ids}
     return data
 
 
@@ -175,6 +179,5 @@ def all_restore(world: World) -> int:
     """Restore every backup, and return how many there are."""
     listed = read_snapshots(world.storage, VAULT, COMPRESSOR)
     assert not listed.problems
-    for snapshot in listed:
-        assert restore(world, snapshot)
+    assert not listed.snapshots or restore(world, *listed)
     return len(listed)

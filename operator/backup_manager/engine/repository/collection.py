@@ -1,7 +1,7 @@
 """The sealed documents of one kind: put under a random name, read all at once, removed."""
 
 import os
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -103,18 +103,25 @@ class Collection(Generic[Value]):
     def read_all(self, *, skip: Container[str] = ()) -> Collected[Value]:
         """Return all documents but those of the names in *skip*; damaged ones are kept apart, not dropped."""
         listed = sorted((item for item in self.list() if item[0] not in skip), key=lambda item: item[0])
-        if not listed:
-            return Collected((), ())
-        connections = max(1, self._parts.storage.properties.connections)
         found: list[Stored[Value]] = []
         damaged: list[Damaged] = []
-        with ThreadPoolExecutor(connections, thread_name_prefix=self._kind.value) as pool:
-            for outcome in map_ahead(pool, self._read, listed, ahead=4 * connections):
-                if isinstance(outcome, Damaged):
-                    damaged.append(outcome)
-                elif outcome is not None:
-                    found.append(outcome)
+        for outcome in self._read_each(listed):
+            if isinstance(outcome, Damaged):
+                damaged.append(outcome)
+            elif outcome is not None:
+                found.append(outcome)
         return Collected(tuple(found), tuple(damaged))
+
+    def _read_each(
+        self, listed: Sequence[tuple[str, ObjectInfo]]
+    ) -> Iterator[Stored[Value] | Damaged | None]:
+        properties = self._parts.storage.properties
+        if properties.local or len(listed) < 2:
+            yield from map(self._read, listed)
+            return
+        connections = max(1, properties.connections)
+        with ThreadPoolExecutor(connections, thread_name_prefix=self._kind.value) as pool:
+            yield from map_ahead(pool, self._read, listed, ahead=4 * connections)
 
     def _read(self, listed: tuple[str, ObjectInfo]) -> Stored[Value] | Damaged | None:
         name, info = listed

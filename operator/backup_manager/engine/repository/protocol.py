@@ -63,7 +63,7 @@ What is assumed
 import os
 import socket
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -142,7 +142,6 @@ class Committer:
         self._intents = intent_collection(parts)
         self._snapshots = snapshot_collection(parts)
         self._found = frozenset(index.packs())
-        self._further_packs: dict[str, PackKind] = {}  # that the index does not know
         self._packs_named: frozenset[str] = frozenset()
         self._intent = ""
         self._watch = Stopwatch(options.clocks)
@@ -195,11 +194,11 @@ class Committer:
         planned = read_planned_packs(self._parts)
         listed = list_packs(self._parts.storage)
         unlisted = packs - listed.keys()
-        gone = {pack for pack in unlisted if not self._exists(pack_object(pack, self._kind_of(pack)))}
+        known = self._index.packs()
+        gone = {
+            pack for pack in unlisted if pack not in known or not self._exists(pack_object(pack, known[pack]))
+        }
         return planned, (packs & planned) | gone
-
-    def _kind_of(self, pack: str) -> PackKind:
-        return self._further_packs.get(pack) or self._index.packs()[pack]
 
     def _exists(self, object_name: str) -> bool:
         """Whether there is an object that was not listed: listings of some stores lag."""
@@ -220,26 +219,34 @@ class Committer:
             self._intents.delete(earlier)
 
     def _replace(self, lost: frozenset[str], planned: frozenset[str]) -> frozenset[str]:
-        """Return packs that hold what the *lost* ones held: others, and new ones for what only planned ones hold."""
+        """Return packs that hold what the *lost* ones held: others, and new ones for what only planned ones hold.
+
+        From here on the index is the one that was loaded now: it knows all of these packs.
+        """
         index = load_index(self._parts.storage, self._parts.vault, condemned=planned, with_members=False)
         found = frozenset(index.packs())
         sources: dict[str, PackKind] = {}
         wanted: set[bytes] = set()
-        for blobs in self._index.blobs_of(lost).values():
-            for blob in blobs:
-                if index.holds(blob.id):
-                    continue
-                place = next(iter(index.locations(blob.id)), None)
-                if place is None:
-                    raise InterruptedRunError(f"blob {blob.id.hex()} of this run was deleted meanwhile")
-                sources[place.pack] = place.kind
-                wanted.add(blob.id)
+        for blob_id in self._blobs_of(lost):
+            if index.holds(blob_id):
+                continue
+            place = next(iter(index.locations(blob_id)), None)
+            if place is None:
+                raise InterruptedRunError(f"blob {blob_id.hex()} of this run was deleted meanwhile")
+            sources[place.pack] = place.kind
+            wanted.add(blob_id)
         random_bytes = self._options.random_bytes
         with PackWriter(self._parts.storage, self._parts.vault, index, random_bytes=random_bytes) as writer:
             copy_blobs(self._parts, sources, wanted.__contains__, writer)
-        used = index.relied_on() | (index.packs().keys() - found)
-        self._further_packs |= {name: index.packs()[name] for name in used}
-        return used
+        self._index = index
+        return index.relied_on() | (index.packs().keys() - found)
+
+    def _blobs_of(self, packs: frozenset[str]) -> Iterator[bytes]:
+        for pack in packs:
+            if not self._index.covers(pack):
+                raise InterruptedRunError(f"pack {pack} of this run was deleted meanwhile")
+        for blobs in self._index.blobs_of(packs).values():
+            yield from (blob.id for blob in blobs)
 
     def _put(self, snapshot: Snapshot) -> None:
         try:

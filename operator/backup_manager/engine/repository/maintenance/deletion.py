@@ -88,8 +88,9 @@ def _portions(names: Sequence[str], storage: Storage) -> Iterator[Sequence[str]]
 
 
 def _delete_at_once(storage: Storage, names: Sequence[str]) -> None:
-    if len(names) == 1:
-        storage.delete(names[0])
+    if len(names) == 1 or storage.properties.local:
+        for name in names:
+            storage.delete(name)
         return
     with ThreadPoolExecutor(len(names), thread_name_prefix="delete") as pool:
         for deletion in [pool.submit(storage.delete, name) for name in names]:

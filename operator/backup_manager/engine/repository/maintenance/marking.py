@@ -26,22 +26,29 @@ def mark_live(
     Raises:
         CorruptDataError: a catalogue cannot be read, or something that it refers to is in no pack.
     """
-    remaining = list(snapshots)
-    while True:
-        marker = _Marker(parts, index)
-        for snapshot in remaining:
-            try:
-                marker.mark(snapshot.roots)
-            except CorruptDataError as err:
-                if _exists(parts, snapshot):
-                    raise _damaged(snapshot, err) from err
-                remaining.remove(snapshot)
-                break  # what it has marked may lack what lies below: begin anew without it
-        else:
-            break
+    marker = _Marker(parts, index)
+    try:
+        marker.mark(root for snapshot in snapshots for root in snapshot.roots)
+    except CorruptDataError:
+        # What is marked by now may lack what lies below it: begin anew.
+        return mark_live(parts, index, _without_deleted(parts, index, snapshots), intents)
     for intent in intents:
         marker.mark(intent.roots, is_strict=False)
     return marker.live
+
+
+def _without_deleted(parts: Parts, index: Index, snapshots: Sequence[Snapshot]) -> list[Snapshot]:
+    """Return the snapshots but for those that cannot be followed, which must have been deleted meanwhile."""
+    remaining = []
+    for snapshot in snapshots:
+        try:
+            _Marker(parts, index).mark(snapshot.roots)
+        except CorruptDataError as err:
+            if _exists(parts, snapshot):
+                raise _damaged(snapshot, err) from err
+        else:
+            remaining.append(snapshot)
+    return remaining
 
 
 class _Marker:
