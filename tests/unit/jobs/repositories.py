@@ -1,15 +1,24 @@
 """Small repositories in memory, made by the real pipeline, and copies of them to damage."""
 
+import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from backup_manager.common.errors import BackupManagerError
-from backup_manager.contract.backups import BackupResult, BackupType, VerificationOutcome, VerificationResult
-from backup_manager.contract.requests import BackupRequest, FilesRequest
+from backup_manager.contract.backups import (
+    BackupResult,
+    BackupType,
+    Check,
+    CheckResult,
+    VerificationOutcome,
+    VerificationResult,
+)
+from backup_manager.contract.requests import BackupRequest, FilesRequest, VerifyRequest
 from backup_manager.contract.restores import VerifyAllResult
 from backup_manager.engine.jobs.backup import run_backup
+from backup_manager.engine.jobs.verify import verify_backup
 from backup_manager.engine.jobs.wiring import Session
 from backup_manager.engine.keys.local import LocalKey, generate_key_file
 from backup_manager.engine.processors.compress import ZstdCompressor
@@ -50,9 +59,15 @@ class Place:
     def session(self, storage: Storage | None = None) -> Session:
         return open_on(storage or self.storage, self.key)
 
-    def back_up(self, kind: BackupType | None = None, *, policy: str = "files") -> BackupResult:
-        request = BackupRequest(policy, (FilesRequest("files", (str(self.source),)),), type=kind)
-        return run_backup(self.session(), request, clock=self.clock)
+    def back_up(
+        self,
+        kind: BackupType | None = None,
+        *,
+        policy: str = "files",
+        sources: tuple[FilesRequest, ...] = (),
+    ) -> BackupResult:
+        wanted = sources or (FilesRequest("files", (str(self.source),)),)
+        return run_backup(self.session(), BackupRequest(policy, wanted, type=kind), clock=self.clock)
 
 
 def make_place(folder: Path) -> Place:
@@ -116,3 +131,30 @@ def put_or_delete(storage: Storage, name: str, content: bytes | None) -> None:
         storage.delete(name)
     else:
         storage.put(name, (content,))
+
+
+def check_of(
+    place: Place, wanted: Check, request: VerifyRequest, storage: Storage | None = None, *, seed: int = 7
+) -> CheckResult:
+    """Return the result of one check of a verification."""
+    result = verify_backup(place.session(storage), request, clock=place.clock, seed=seed)
+    return next(check for check in result.checks if check.check is wanted)
+
+
+def packs_of(place: Place, kind: str = "d") -> list[str]:
+    """Return the names of the pack objects of a kind, sorted."""
+    return sorted(name for name in objects_of(place.storage) if name.startswith(f"packs/{kind}/"))
+
+
+def flipped(content: bytes) -> bytes:
+    """Return *content* with a bit in its middle flipped."""
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+def fill(place: Place) -> Place:
+    """Back up a small and a large file, 400,005 bytes together."""
+    (place.source / "small").write_bytes(b"small")
+    (place.source / "large").write_bytes(random.Random(7).randbytes(400_000))
+    place.back_up()
+    return place

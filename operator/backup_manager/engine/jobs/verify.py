@@ -69,8 +69,9 @@ def verify_backup(
         drawn = int.from_bytes(os.urandom(4)) if seed is None else seed
         sample = Sample(request.sample_percent, drawn)
         checks = _Checks(session, request, snapshot, history, sample, hooks or Hooks()).run()
-        result = VerificationResult(snapshot.backup_id, checks, from_seconds(clock()))
-        _write_record(session, result, snapshot, clock())
+        ended = clock()
+        result = VerificationResult(snapshot.backup_id, checks, from_seconds(ended))
+        _write_record(session, result, snapshot, ended)
     log.info("backup verified", backup=result.backup, result=result.result.value)
     return result
 
