@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from backup_manager.common.clock import Clock, from_seconds, utc_now
 from backup_manager.common.errors import BackupManagerError, NotAvailableError, UsageError
 from backup_manager.contract.exit_codes import ExitCode
-from backup_manager.contract.requests import BackupRequest, FilesRequest, Hooks
+from backup_manager.contract.requests import BackupRequest, FilesRequest, Hooks, Progress
 from backup_manager.contract.results import BackupResult, BackupType, ErrorReport, RunStatus
 from backup_manager.engine.jobs.backup import run_backup
+from backup_manager.engine.jobs.listing import list_backups
 from backup_manager.manager.access import Access, Session, opened
 from backup_manager.manager.config_model import DatabaseSource, FilesSource, PolicyConfig, Source
 
@@ -22,12 +23,16 @@ def _ignore(_value: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class RunListener:
-    """Who is told about a run: the opened repository, each policy's start, each result."""
+    """Who is told about a run: the opened repository, each policy's start, each result.
+
+    *estimates*: progress gets totals, those of the policy's newest backup, as nobody counts files before.
+    """
 
     opened: Callable[[Session], None] = _ignore
     started: Callable[[str], None] = _ignore
     ended: Callable[[BackupResult], None] = _ignore
     hooks: Hooks = field(default_factory=Hooks)
+    estimates: bool = False
 
 
 def build_request(policy: PolicyConfig, backup_type: BackupType | None = None) -> BackupRequest:
@@ -113,7 +118,8 @@ class PolicyRun:
         listener.started(self.policy.name)
         begun = self.clock()
         try:
-            return run_backup(session, self.request, listener.hooks)
+            hooks = _estimating(session, self.policy.name, listener) if listener.estimates else listener.hooks
+            return run_backup(session, self.request, hooks)
         except BackupManagerError as err:
             return self.failed(err, begun)
 
@@ -156,3 +162,19 @@ def _refuse_all(runs: Sequence[PolicyRun]) -> Iterator[BackupResult]:
     for run in runs:
         assert isinstance(run.request, BackupManagerError)
         yield run.failed(run.request)
+
+
+def _estimating(session: Session, policy: str, listener: RunListener) -> Hooks:
+    """Return hooks that know about how much there is to do, until more than that was done."""
+    backups = (each for each in list_backups(session, policy) if each.status is RunStatus.SUCCEEDED)
+    newest = next(backups, None)
+    if newest is None:
+        return listener.hooks
+    show = listener.hooks.progress
+
+    def progress(done: Progress) -> None:
+        if done.bytes <= newest.source_bytes and done.files <= newest.files:
+            done = replace(done, total_bytes=newest.source_bytes, total_files=newest.files)
+        show(done)
+
+    return replace(listener.hooks, progress=progress)

@@ -100,6 +100,7 @@ class FilesystemIngest:
             tools.bundler, tools.hashing.member_hash, tools.problems, small_bytes=tools.small_file_bytes
         )
         self._linked: dict[tuple[int, int], PendingContent] = {}
+        self._read_of_file = 0
         self.totals = IngestTotals()
 
     def run(self, found: Iterable[Found]) -> CatalogueRoot:
@@ -171,13 +172,15 @@ class FilesystemIngest:
         return self._build(path, stat, size, settled), content
 
     def _large_file(self, path: bytes, stat: os.stat_result) -> tuple[Entry, PendingContent]:
+        self._read_of_file = 0
         content, size, stat, settled = self._tools.large.read(path, stat, self._count)
         self.totals.read_files += 1
         return self._build(path, stat, size, settled), content
 
     def _count(self, read: int) -> None:
         self.totals.read_bytes += read
-        self._tools.progress(self.totals.bytes + read, self.totals.files)
+        self._read_of_file += read
+        self._tools.progress(self.totals.bytes + self._read_of_file, self.totals.files)
         if self._tools.cancelled():
             raise InterruptedRunError("the backup was cancelled before it was complete")
 
