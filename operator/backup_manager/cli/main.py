@@ -16,6 +16,7 @@ from backup_manager.cli.call import Surroundings
 from backup_manager.cli.completion import PROGRAM, VARIABLE
 from backup_manager.cli.output import Console, OutputClosedError, OutputFormat
 from backup_manager.cli.stopping import Stopping
+from backup_manager.common.allocator import keep_freed_memory
 from backup_manager.common.errors import BackupManagerError, InterruptedRunError, UsageError
 from backup_manager.contract.exit_codes import ExitCode
 from backup_manager.contract.results import ErrorReport
@@ -26,6 +27,7 @@ SHOWN_CHARACTERS = 300  # of an exception that is a defect of ours
 
 def main() -> None:
     """Run the command of this process and end it with its exit code."""
+    keep_freed_memory()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -22,7 +22,13 @@ from backup_manager.engine.repository.catalogue.page import Page, resolve
 from backup_manager.engine.repository.catalogue.writer import CatalogueWriter
 from backup_manager.engine.repository.ports import Buffer
 from backup_manager.engine.sources.filesystem.large import LargeFileReader
-from backup_manager.engine.sources.filesystem.metadata import OwnerNames, kind_of, read_link, read_xattrs
+from backup_manager.engine.sources.filesystem.metadata import (
+    OwnerNames,
+    Xattrs,
+    kind_of,
+    read_link,
+    read_xattrs,
+)
 from backup_manager.engine.sources.filesystem.pending import PendingContent, PendingPage, PendingPages
 from backup_manager.engine.sources.filesystem.problems import EntryProblemError, Problem
 from backup_manager.engine.sources.filesystem.reading import has_hole
@@ -99,7 +105,7 @@ class FilesystemIngest:
         self._small = SmallFileReader(
             tools.bundler, tools.hashing.member_hash, tools.problems, small_bytes=tools.small_file_bytes
         )
-        self._linked: dict[tuple[int, int], PendingContent] = {}
+        self._linked: dict[tuple[int, int], tuple[Entry, PendingContent]] = {}
         self._read_of_file = 0
         self.totals = IngestTotals()
 
@@ -166,16 +172,16 @@ class FilesystemIngest:
         reading = self._small.read(path, stat)
         if reading is None:
             return self._large_file(path, stat)
-        content, size, stat, settled = reading
-        self.totals.read_bytes += size
+        self.totals.read_bytes += reading.size
         self.totals.read_files += 1
-        return self._build(path, stat, size, settled), content
+        xattrs = () if reading.is_plain else read_xattrs(path, follow=True)
+        return self._build(path, reading.stat, reading.size, reading.is_settled, xattrs), reading.content
 
     def _large_file(self, path: bytes, stat: os.stat_result) -> tuple[Entry, PendingContent]:
         self._read_of_file = 0
         content, size, stat, settled = self._tools.large.read(path, stat, self._count)
         self.totals.read_files += 1
-        return self._build(path, stat, size, settled), content
+        return self._build(path, stat, size, settled, read_xattrs(path, follow=True)), content
 
     def _count(self, read: int) -> None:
         self.totals.read_bytes += read
@@ -188,19 +194,26 @@ class FilesystemIngest:
         """Read a file with several names once, as long as its inode is remembered and did not change."""
         inode = (stat.st_dev, stat.st_ino)
         known = self._linked.get(inode)
-        if known is not None:
-            return self._build(path, stat, stat.st_size, True), known
+        if known is not None and known[0].ctime_ns == stat.st_ctime_ns and known[0].size == stat.st_size:
+            return self._build(path, stat, stat.st_size, True, known[0].xattrs), known[1]
         entry, content = self._file(path, stat)
         if entry.ctime_ns == stat.st_ctime_ns and not entry.racy and len(self._linked) < MOST_LINKED:
-            self._linked[inode] = content
+            self._linked[inode] = entry, content
         return entry, content
 
     def _special(self, path: bytes, stat: os.stat_result) -> Entry:
-        target = read_link(path) if stat.st_mode & TYPE_BITS == SYMLINK else b""
-        return self._build(path, stat, 0, True, target)
+        is_link = stat.st_mode & TYPE_BITS == SYMLINK
+        target = read_link(path) if is_link else b""
+        return self._build(path, stat, 0, True, read_xattrs(path, follow=not is_link), target)
 
     def _build(
-        self, path: bytes, stat: os.stat_result, size: int, settled: bool, target: bytes = b""
+        self,
+        path: bytes,
+        stat: os.stat_result,
+        size: int,
+        settled: bool,
+        xattrs: Xattrs,
+        target: bytes = b"",
     ) -> Entry:
         return Entry(
             path,
@@ -216,7 +229,7 @@ class FilesystemIngest:
             stat.st_nlink,
             target,
             stat.st_rdev,
-            read_xattrs(path, follow=stat.st_mode & TYPE_BITS != SYMLINK),
+            xattrs,
             not settled or is_racy(stat, self._tools.clock()),
             user=self._names.user(stat.st_uid),
             group=self._names.group(stat.st_gid),

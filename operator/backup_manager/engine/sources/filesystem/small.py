@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from typing import NamedTuple
 
 from backup_manager.engine.processors.frames import FrameBundler
 from backup_manager.engine.repository.catalogue.entries import FileContent
@@ -12,7 +13,18 @@ from backup_manager.engine.sources.filesystem.reading import QUIET, READ_ONLY, r
 QUICKLY = READ_ONLY | os.O_NOFOLLOW | QUIET
 EMPTY = FileContent()
 
-Reading = tuple[PendingContent, int, os.stat_result, bool]
+
+class Reading(NamedTuple):
+    """Content, size and stat of a file, and whether all belong together.
+
+    *is_plain*: it surely has no extended attributes, which an open file tells cheaper than a path.
+    """
+
+    content: PendingContent
+    size: int
+    stat: os.stat_result
+    is_settled: bool
+    is_plain: bool
 
 
 class SmallFileReader:
@@ -32,15 +44,15 @@ class SmallFileReader:
         self._small_bytes = small_bytes
 
     def read(self, path: bytes, stat: os.stat_result) -> Reading | None:
-        """Return content, size, stat and whether all belong together; None for a file that has become large.
+        """Return what was read; None for a file that has become large.
 
         Raises:
             EntryProblemError: the file vanished or cannot be read.
         """
         size = stat.st_size
         room = self._bundler.room(size)
-        now = read_quietly(path, room, stat)
-        if now is None:
+        quiet = read_quietly(path, room, stat)
+        if quiet is None:
             # Something is out of the ordinary: the careful reader finds out what, and reads again if need be.
             data, now, settled = read_small(path, stat, self._problems)
             size = len(data)
@@ -48,17 +60,22 @@ class SmallFileReader:
                 return None
             room = self._bundler.room(size)
             room[:size] = data
+            is_plain = False
         else:
+            now, is_plain = quiet
             settled = True
         if not size:
-            return EMPTY, 0, now, settled
+            return Reading(EMPTY, 0, now, settled, is_plain)
         digest = self._member_hash(room[:size])
         frame, offset = self._bundler.place(digest, size)
-        return InFrame(digest, frame, offset), size, now, settled
+        return Reading(InFrame(digest, frame, offset), size, now, settled, is_plain)
 
 
-def read_quietly(path: bytes, room: memoryview, stat: os.stat_result) -> os.stat_result | None:
-    """Read the file whose stat was *stat* into *room*, which has one byte more; None if anything is unusual."""
+def read_quietly(path: bytes, room: memoryview, stat: os.stat_result) -> tuple[os.stat_result, bool] | None:
+    """Read the file whose stat was *stat* into *room*, which has one byte more.
+
+    Return its stat and whether it surely has no extended attributes; None if anything is unusual.
+    """
     try:
         descriptor = os.open(path, QUICKLY)
     except OSError:
@@ -66,6 +83,7 @@ def read_quietly(path: bytes, room: memoryview, stat: os.stat_result) -> os.stat
     try:
         size = os.readv(descriptor, (room,))
         now = os.fstat(descriptor)
+        is_plain = _is_plain(descriptor)
     except OSError:
         return None
     finally:
@@ -77,5 +95,12 @@ def read_quietly(path: bytes, room: memoryview, stat: os.stat_result) -> os.stat
         and now.st_ino == stat.st_ino
         and now.st_mode == stat.st_mode
     ):
-        return now
+        return now, is_plain
     return None
+
+
+def _is_plain(descriptor: int) -> bool:
+    try:
+        return not os.listxattr(descriptor)
+    except (OSError, AttributeError):  # a file system, or a platform, without them: the careful reader knows
+        return False
