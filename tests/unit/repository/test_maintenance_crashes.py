@@ -2,7 +2,8 @@
 
 import random
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,10 +24,11 @@ from tests.unit.repository.histories import (
 from backup_manager.common.errors import BackupManagerError, InterruptedRunError
 from backup_manager.engine.repository.maintenance import run_maintenance
 from backup_manager.engine.repository.snapshots import delete_snapshot, read_snapshots
-from backup_manager.engine.storage.base import Storage
+from backup_manager.engine.storage.base import Buffer, ObjectInfo, Storage
 from backup_manager.engine.storage.faulty import CrashingStorage, SimulatedCrash
 from backup_manager.engine.storage.local import LocalStorage
 from backup_manager.engine.storage.memory import MemoryStorage
+from backup_manager.engine.storage.wrapper import StorageWrapper
 
 
 def copied(storage: Storage, clock: Turned) -> MemoryStorage:
@@ -54,6 +56,22 @@ def with_history() -> World:
     world.clock.pass_(2 * DAY)
     delete_snapshot(world.storage, gone[1])
     return world
+
+
+class Slow(StorageWrapper):
+    """Lets other threads go first, so that calls of several actors alternate."""
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        time.sleep(0.0005)
+        return super().list(prefix)
+
+    def put(self, name: str, parts: Sequence[Buffer], *, if_absent: bool = False) -> None:
+        time.sleep(0.0005)
+        super().put(name, parts, if_absent=if_absent)
+
+    def delete(self, name: str) -> None:
+        time.sleep(0.0002)
+        super().delete(name)
 
 
 def maintain(world: World, grace: float) -> None:
@@ -147,14 +165,15 @@ def test_killed_on_a_local_folder_nothing_is_lost(tmp_path: Path) -> None:
 def test_writers_and_maintainers_at_once_lose_nothing(seed: int) -> None:
     """Real threads; time runs so fast that plans get ripe and intents expire in the middle of everything."""
     world = World(seed=seed)
+    world = world.on(Slow(world.storage))
     errors: list[BaseException] = []
 
     def guarded(act: Callable[[random.Random], None], number: int) -> None:
         choices = random.Random(seed * 100 + number)
         try:
-            for _ in range(6):
+            for _ in range(8):
                 act(choices)
-                world.clock.pass_(choices.choice([0.0, DAY / 3, DAY]))
+                world.clock.pass_(choices.choice([0.0, DAY / 8, DAY / 4]))
         except Exception as err:  # noqa: BLE001  # judged below
             errors.append(err)
 

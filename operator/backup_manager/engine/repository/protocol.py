@@ -181,7 +181,10 @@ class Committer:
             planned, lost = self._find_lost(packs)
             self._check_bases()
             if lost:
-                packs = (packs - lost) | self._replace(lost, planned)
+                with suppress(
+                    ObjectMissingError
+                ):  # deleted while it was copied: the next round looks elsewhere
+                    packs = (packs - lost) | self._replace(lost, planned)
             elif not self._is_late():
                 return
         raise InterruptedRunError(

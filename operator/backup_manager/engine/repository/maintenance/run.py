@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
+from backup_manager.common.errors import InterruptedRunError, ObjectMissingError
 from backup_manager.engine.repository.collection import Parts, Stored
 from backup_manager.engine.repository.copying import copy_blobs
 from backup_manager.engine.repository.intents import join_names
@@ -19,6 +20,7 @@ from backup_manager.engine.repository.ports import ObjectKind
 from backup_manager.engine.repository.protocol import Stopwatch
 
 _MOST_VIEWS = 3
+_MOST_RUNS = 3
 DEFAULT_OPTIONS = MaintenanceOptions()
 
 
@@ -72,27 +74,17 @@ def run_maintenance(parts: Parts, options: MaintenanceOptions = DEFAULT_OPTIONS)
 
     Raises:
         CorruptDataError: something that a backup needs cannot be read or is missing: nothing was deleted.
+        InterruptedRunError: other maintenance is in the way.
     """
-    view, plan, is_done = _carry_out_old_plans(parts, options)
-    close_damaged_plans(parts, view, options)
-    new = _make_plan(parts, view, plan, options)
-    freed_bytes = plan.deletion.freed_bytes if is_done else 0
-    pending_bytes = plan.pending_bytes + (0 if is_done else plan.deletion.freed_bytes)
-    deleted = len(plan.deletion.packs) if is_done else 0
-    if new is not None and options.grace_seconds <= 0:
-        written = view.index.packs().keys() - view.packs.keys()
-        deletion = plan_deletion(view, (new,), written)
-        carry_out(parts, view, deletion, options)
-        freed_bytes += deletion.freed_bytes
-        deleted += len(deletion.packs)
-    return MaintenanceReport(
-        freed_bytes=freed_bytes,
-        pending_bytes=pending_bytes,
-        rewritten_bytes=plan.rewritten_bytes,
-        deleted_packs=deleted,
-        planned_packs=len(plan.choice.packs),
-        leftovers=remove_leftovers(parts, view, options),
-    )
+    for _ in range(_MOST_RUNS):
+        try:
+            return _run_once(parts, options)
+        except ObjectMissingError as err:
+            missing = err
+    raise InterruptedRunError(
+        f"{missing.facts}: something else deletes packs at the same time",
+        solution="Run maintenance again when the other run has ended.",
+    ) from missing
 
 
 def decide(view: View, options: MaintenanceOptions) -> MaintenancePlan:
@@ -127,6 +119,29 @@ def read_store_time(parts: Parts, options: MaintenanceOptions) -> float:
     times = [info.modified for info in parts.storage.list(object_name)]
     plans.delete(name)
     return min(times, default=0.0)  # a store that does not list it yet: then nothing is old enough
+
+
+def _run_once(parts: Parts, options: MaintenanceOptions) -> MaintenanceReport:
+    view, plan, is_done = _carry_out_old_plans(parts, options)
+    close_damaged_plans(parts, view, options)
+    new = _make_plan(parts, view, plan, options)
+    freed_bytes = plan.deletion.freed_bytes if is_done else 0
+    pending_bytes = plan.pending_bytes + (0 if is_done else plan.deletion.freed_bytes)
+    deleted = len(plan.deletion.packs) if is_done else 0
+    if new is not None and options.grace_seconds <= 0:
+        written = view.index.packs().keys() - view.packs.keys()
+        deletion = plan_deletion(view, (new,), written)
+        carry_out(parts, view, deletion, options)
+        freed_bytes += deletion.freed_bytes
+        deleted += len(deletion.packs)
+    return MaintenanceReport(
+        freed_bytes=freed_bytes,
+        pending_bytes=pending_bytes,
+        rewritten_bytes=plan.rewritten_bytes,
+        deleted_packs=deleted,
+        planned_packs=len(plan.choice.packs),
+        leftovers=remove_leftovers(parts, view, options),
+    )
 
 
 def _carry_out_old_plans(parts: Parts, options: MaintenanceOptions) -> tuple[View, MaintenancePlan, bool]:
