@@ -12,10 +12,10 @@ LARGEST_HEAP_BYTES = 32 << 20  # glibc's own limit; larger blocks are mapped one
 def keep_freed_memory() -> None:
     """Let freed buffers be used again instead of going back to the system; for a program's own start.
 
-    A chunk of 1 MiB is compressed, sealed and dropped within milliseconds. By default glibc returns such blocks at
-    once, and the kernel hands out zeroed pages for the next ones: measured on two cores, a first backup of 100,000 small
-    files took 4.1 s instead of 6.2 s, of 1.5 GiB in large ones 3.6 s instead of 4.3 s. Elsewhere than on glibc, nothing
-    happens.
+    A chunk of 1 MiB is compressed, sealed and dropped within milliseconds. By default glibc returns such blocks
+    at once, and the kernel hands out zeroed pages for the next ones: measured on two busy cores, a first backup
+    of 100,000 small files took 4.1 s instead of 6.2 s, of 1.5 GiB in large files 3.6 s instead of 4.3 s.
+    Elsewhere than on glibc, nothing happens.
     """
     with suppress(OSError, AttributeError):
         library = ctypes.CDLL(None)
