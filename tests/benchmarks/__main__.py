@@ -28,7 +28,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--scale", type=float, default=1.0, help="share of the full data sets, for a quick look"
     )
-    parser.add_argument("--scratch", type=Path, default=None, help="a folder with some 15 GB of room")
+    parser.add_argument(
+        "--scratch",
+        type=Path,
+        default=None,
+        help="a folder with some 40 GB of room: what is restored stays until the end",
+    )
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
     return parser.parse_args(arguments)
 
