@@ -39,7 +39,7 @@ def main() -> None:
         Console(sys.stdout, sys.stderr), os.environ, stopping, stdin_is_terminal=sys.stdin.isatty()
     )
     code = run_program(sys.argv[1:], surroundings)
-    if stopping.requested() or not _flush():
+    if not _flush() or stopping.requested():
         os._exit(code)  # threads that wait for a dead network, or a closed pipe, would spoil the end
     sys.exit(code)
 

@@ -46,11 +46,12 @@ def table_lines(table: Table, *, bold: bool = False) -> Iterable[str]:
     cells = [[_readable(cell) for cell in row] for row in table.rows]
     head = [column.upper() for column in table.columns]
     widths = [max(map(text_width, column)) for column in zip(*([head] if head else []), *cells, strict=True)]
+    right = [bool(head) and _holds_numbers(column) for column in zip(*table.rows, strict=True)]
     if head:
-        line = _line(head, widths, [False] * len(head))
+        line = _line(head, widths, right or [False] * len(head))
         yield f"\x1b[1m{line}\x1b[0m" if bold else line
-    for row, texts in zip(table.rows, cells, strict=True):
-        yield _line(texts, widths, [bool(head) and _is_number(cell) for cell in row])
+    for texts in cells:
+        yield _line(texts, widths, right)
 
 
 def text_width(text: str) -> int:
@@ -71,8 +72,9 @@ def _line(texts: Sequence[str], widths: Sequence[int], right: Sequence[bool]) ->
     return GAP.join(padded).rstrip()
 
 
-def _is_number(cell: Cell) -> bool:
-    return isinstance(cell, int | float) and not isinstance(cell, bool)
+def _holds_numbers(column: Sequence[Cell]) -> bool:
+    found = [cell for cell in column if cell is not None]
+    return bool(found) and all(isinstance(cell, int | float) and not isinstance(cell, bool) for cell in found)
 
 
 def _readable(cell: Cell) -> str:
