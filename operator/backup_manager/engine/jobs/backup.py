@@ -116,9 +116,14 @@ def _store(
     index = session.load_index()
     tuning = session.tuning
     committer = Committer(parts, index, [run.base] if run.base is not None else [], tuning.protocol)
-    with PackWriter(
-        session.storage, repository.vault, index, closed_at_bytes=tuning.closed_at_bytes
-    ) as writer:
+    writer = PackWriter(
+        session.storage,
+        repository.vault,
+        index,
+        closed_at_bytes=tuning.closed_at_bytes,
+        shard_packs=tuning.shard_packs,
+    )
+    with writer:
         outcomes, added_bytes = _store_sources(session, run, writer, committer, hooks, clock)
         writer.flush()
         totals = writer.statistics

@@ -14,6 +14,7 @@ from backup_manager.engine.processors.crypto import RepositoryVault
 from backup_manager.engine.repository.blobs import BlobStore
 from backup_manager.engine.repository.cache import CachingStorage
 from backup_manager.engine.repository.index import Index, load_index
+from backup_manager.engine.repository.index_shard import SHARD_PACKS
 from backup_manager.engine.repository.keyring import KeyProvider
 from backup_manager.engine.repository.names import PackKind
 from backup_manager.engine.repository.pack import CLOSED_AT_BYTES
@@ -45,9 +46,10 @@ def build_provider(spec: KeySpec) -> KeyProvider:
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """What is the same for everybody, and small in tests: sizes of packs, and the times of the protocol."""
+    """What is the same for everybody, and small in tests: packs, packs in a shard, the times of the protocol."""
 
     closed_at_bytes: Mapping[PackKind, int] = field(default_factory=lambda: CLOSED_AT_BYTES)
+    shard_packs: int = SHARD_PACKS
     protocol: ProtocolOptions = field(default_factory=ProtocolOptions)
 
 

@@ -67,12 +67,14 @@ class PackWriter:
         *,
         random_bytes: Callable[[int], bytes] = os.urandom,
         closed_at_bytes: Mapping[PackKind, int] = CLOSED_AT_BYTES,
+        shard_packs: int = SHARD_PACKS,
     ) -> None:
         self._storage = storage
         self._vault = vault
         self._index = index
         self._random_bytes = random_bytes
         self._closed_at_bytes = closed_at_bytes
+        self._shard_packs = shard_packs
         uploads = LOCAL_UPLOADS if storage.properties.local else MOST_UPLOADS
         uploads = max(1, min(uploads, storage.properties.connections))
         self._pool = ThreadPoolExecutor(uploads, thread_name_prefix="upload")
@@ -211,7 +213,7 @@ class PackWriter:
             self._unindexed.append(contents)
             self._changed.notify_all()
             size = sum(pack.record_bytes for pack in self._unindexed)
-            if size < SHARD_BYTES and len(self._unindexed) < SHARD_PACKS:
+            if size < SHARD_BYTES and len(self._unindexed) < self._shard_packs:
                 return []
             group, self._unindexed = self._unindexed, []
             return group

@@ -1,0 +1,140 @@
+"""A small repository with a history in any store, and what must hold of it whatever happened to it."""
+
+import os
+import random
+import shutil
+import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from tests.integration.workbench import AheadClock, files_source, key_spec, write
+from tests.support.trees import Facts, describe_tree
+
+from backup_manager.contract.backups import BackupResult, BackupType
+from backup_manager.contract.requests import BackupRequest, Hooks, KeySpec, RestoreRequest, RestoreTarget
+from backup_manager.contract.results import VerificationOutcome, VerifyAllResult
+from backup_manager.engine.jobs.backup import run_backup
+from backup_manager.engine.jobs.listing import list_backups
+from backup_manager.engine.jobs.maintain import PruneTotals, maintain
+from backup_manager.engine.jobs.restore import run_restore
+from backup_manager.engine.jobs.verify import verify_all
+from backup_manager.engine.jobs.wiring import Session, Tuning
+from backup_manager.engine.repository.index import load_index
+from backup_manager.engine.repository.names import PackKind
+from backup_manager.engine.storage.base import Storage
+from backup_manager.manager.access import StoredRepository, opened
+
+KIB = 1024
+TUNING = Tuning(closed_at_bytes={PackKind.DATA: 400 * KIB, PackKind.METADATA: 1}, shard_packs=3)
+POLICY = "data"
+
+Tree = tuple[dict[bytes, Facts], set[frozenset[bytes]]]
+
+
+@dataclass
+class Stage:
+    """One source below *folder*, a key, and what the source looked like, by the ids of its backups."""
+
+    folder: Path
+    tuning: Tuning = TUNING
+    clock: AheadClock = field(default_factory=AheadClock)
+    trees: dict[str, Tree] = field(default_factory=dict)
+
+    @property
+    def source(self) -> bytes:
+        """The folder that is backed up."""
+        return os.fsencode(self.folder / "source")
+
+    def key(self, name: str = "key") -> KeySpec:
+        """Return the key of that name, made when it is first asked for."""
+        return key_spec(self.folder, name)
+
+    def build_source(self, *, large: int = 3, small: int = 12) -> None:
+        """Write some files of a chunk or two each, and small ones for more than one frame."""
+        noise = random.Random(7)
+        for number in range(large):
+            write(self.source + b"/large/%d" % number, noise.randbytes(500 * KIB))
+        for number in range(small):
+            write(self.source + b"/small/%02d" % number, noise.randbytes(200 * KIB))
+
+    def change_source(self, seed: int) -> None:
+        """Write one large and one small file anew and add two; equal seeds make equal changes."""
+        noise = random.Random(seed)
+        write(self.source + b"/large/0", noise.randbytes(300 * KIB))
+        write(self.source + b"/small/%02d" % noise.randrange(12), noise.randbytes(50 * KIB))
+        write(self.source + b"/added %d" % seed, noise.randbytes(80 * KIB))
+        write(self.source + b"/added large %d" % seed, noise.randbytes(300 * KIB))
+
+    @contextmanager
+    def session(
+        self, storage: Storage, key: KeySpec | None = None, *, create: bool = False
+    ) -> Iterator[Session]:
+        """Open *storage* as a new process would: nothing is kept from earlier sessions."""
+        with opened(StoredRepository(storage, key or self.key()), create=create) as session:
+            yield replace(session, tuning=self.tuning)
+
+    def back_up(
+        self,
+        storage: Storage,
+        kind: BackupType | None = None,
+        *,
+        key: KeySpec | None = None,
+        hooks: Hooks | None = None,
+        policy: str = POLICY,
+    ) -> BackupResult:
+        """Back the source up and remember what it looked like."""
+        with self.session(storage, key, create=True) as session:
+            request = BackupRequest(policy, (files_source(self.source),), kind)
+            result = run_backup(session, request, hooks, clock=self.clock)
+        self.trees[result.id] = describe_tree(self.source)
+        return result
+
+    def maintain(self, storage: Storage, grace_seconds: float, removed: Collection[str] = ()) -> PruneTotals:
+        """Remove those of the backups *removed* that are still there, then maintain."""
+        with self.session(storage) as session:
+            listed = {backup.id for backup in list_backups(session)}
+            going = [backup for backup in removed if backup in listed]
+            return maintain(session, grace_seconds=grace_seconds, removed=going)
+
+    def check(
+        self, storage: Storage, expected: Collection[str], *, key: KeySpec | None = None
+    ) -> VerifyAllResult:
+        """Verify every byte, restore and compare every backup; the *expected* ones must be among them.
+
+        A backup that no call has returned, of a run that was killed late, must be of the source as it is now.
+        """
+        with self.session(storage, key) as session:
+            result = verify_all(session)
+            found = {verification.backup for verification in result.verifications}
+            assert set(expected) <= found
+            assert (result.damaged, result.problems, result.inconclusive) == ((), (), ())
+            assert {each.result for each in result.verifications} <= {VerificationOutcome.PASSED}
+            for backup in found:
+                assert self._restored(session, backup) == (
+                    self.trees.get(backup) or describe_tree(self.source)
+                )
+        return result
+
+    def _restored(self, session: Session, backup: str) -> Tree:
+        with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
+            target = RestoreTarget("files", os.path.join(scratch, "restored"))
+            run_restore(session, RestoreRequest(backup, targets=(target,), verify=False))
+            return describe_tree(os.fsencode(target.destination))
+
+    def stored_blobs(self, storage: Storage) -> dict[bytes, int]:
+        """Return the plain sizes of all blobs that a run started now would find; none is there twice."""
+        with self.session(storage) as session:
+            index = load_index(storage, session.repository.vault)
+            places = list(index.entries())
+        sizes = {blob_id: place.plain_bytes for blob_id, place in places}
+        assert len(sizes) == len(places)
+        return sizes
+
+
+def copy_folder(source: Path, destination: Path) -> Path:
+    """Copy a repository in a folder, with the times of its objects, in the place of what was there."""
+    shutil.rmtree(destination, ignore_errors=True)
+    shutil.copytree(source, destination)
+    return destination
