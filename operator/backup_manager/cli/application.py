@@ -82,8 +82,23 @@ class VerbGroup(click.Group):
 
 @click.group("sirsinexus", context_settings={"help_option_names": ["-h", "--help"]})
 @completion_options
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False,
+    callback=lambda ctx, _option, is_given: _show_version(ctx) if is_given else None,
+    help="Print the version.",
+)  # fmt: skip
 def sirsinexus() -> None:
     """Automated backup, verification and recovery for databases and files."""
+
+
+def _show_version(ctx: click.Context) -> None:
+    metadata = importlib.import_module("importlib.metadata")
+    try:
+        version = metadata.version("sirsinexus-backup-manager")
+    except metadata.PackageNotFoundError:
+        version = "of a source tree that is not installed"
+    ctx.obj.console.write_text(f"sirsinexus {version}\n")
+    ctx.exit()
 
 
 @sirsinexus.group("backup", cls=VerbGroup)

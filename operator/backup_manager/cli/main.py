@@ -28,9 +28,7 @@ SHOWN_CHARACTERS = 300  # of an exception that is a defect of ours
 def main() -> None:
     """Run the command of this process and end it with its exit code."""
     keep_freed_memory()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    _prepare_streams()
     if VARIABLE in os.environ:
         sirsinexus.main(prog_name=PROGRAM)
     stopping = Stopping()
@@ -42,6 +40,16 @@ def main() -> None:
     if not _flush() or stopping.requested():
         os._exit(code)  # threads that wait for a dead network, or a closed pipe, would spoil the end
     sys.exit(code)
+
+
+def _prepare_streams() -> None:
+    """Make sure that all three streams exist and can write whatever a name may hold."""
+    sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115  # for the life of the process
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def run_program(args: Sequence[str], surroundings: Surroundings) -> int:

@@ -29,10 +29,10 @@ class OutputClosedError(Exception):
 
 
 class Console:
-    """Writes to both streams in the chosen form; remarks of a document's run wait for its end.
+    """Writes to both streams in the chosen form; with JSON, remarks wait for the end of the command.
 
-    With JSON or YAML a run that fails leaves the error's document alone on standard error, so that a
-    script can read it.
+    A command that fails then leaves the error's document alone on standard error, so that a script can
+    read it.
     """
 
     def __init__(self, stdout: TextIO, stderr: TextIO, form: OutputFormat = OutputFormat.AUTO) -> None:
@@ -107,7 +107,7 @@ class Console:
 
     def remark(self, text: str) -> None:
         """Write one line for people on standard error."""
-        if self.writes_documents:
+        if self.form is OutputFormat.JSON:
             self._waiting.append(text)
         else:
             self._say(printable(text))
@@ -120,7 +120,7 @@ class Console:
 
     def report(self, report: ErrorReport) -> None:
         """Write the error: three lines, or its document."""
-        if self.writes_documents:
+        if self.form is OutputFormat.JSON:
             self._waiting.clear()
             self._say(json.dumps(report.document()))
             return

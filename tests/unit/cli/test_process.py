@@ -140,3 +140,9 @@ def test_containers_are_told_that_their_role_is_not_there_yet(role: str) -> None
 
     assert (ended.returncode, ended.stdout) == (2, "")
     assert [line.partition(":")[0] for line in ended.stderr.splitlines()] == ["Error", "Cause", "Solution"]
+
+
+def test_streams_that_are_closed_are_no_obstacle(backed_up: Path) -> None:
+    line = " ".join([*COMMAND, "list", "<&-", ">&-", "2>&-"])
+
+    assert subprocess.run(["sh", "-c", line], env=ENVIRONMENT).returncode == 0

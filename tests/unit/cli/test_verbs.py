@@ -59,7 +59,6 @@ def test_list_is_the_same_in_every_form(backed_up: Path) -> None:
     table = sirsinexus("list", "-o", "table").out
     assert [line.split()[0] for line in table.splitlines()] == ["ID", *ids]
     assert "\x1b" not in table
-    assert sirsinexus("list", "--policy", "other", "-o", "json").document == []
 
 
 def test_a_terminal_gets_a_table(backed_up: Path) -> None:
@@ -336,3 +335,14 @@ def test_the_quickstart_starts_from_nothing_and_goes_on(
     assert len(second.rows) == 4
     assert "What to do next:" in second.err
     assert sirsinexus("-f", "backup-demo/backup.yaml", "ls", "latest", str(tmp_path)).code == 0
+
+
+def test_a_policy_that_nobody_knows_ends_with_3(backed_up: Path) -> None:
+    direct = ("--repository", "repository", "--key-file", "backup.key")
+
+    assert sirsinexus("list", "--policy", "typo").code == 3
+    assert sirsinexus(*direct, "list", "--policy", "typo").out == ""
+
+
+def test_with_yaml_an_error_is_three_lines(folder: Path) -> None:
+    assert sirsinexus("explain", "nope", "-o", "yaml").err.startswith("Error: Failed to explain policy\n")

@@ -37,9 +37,20 @@ def _rows(document: Mapping[str, Json]) -> list[tuple[Cell, ...]]:
 
 def _text(value: Json) -> str | None:
     if isinstance(value, Mapping):
+        if "expectedRemoval" in value:
+            return _fate(value)
         return ", ".join(f"{name}: {_text(inner) or '-'}" for name, inner in value.items())
     if isinstance(value, Sequence) and not isinstance(value, str):
         return ", ".join(_text(element) or "-" for element in value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     return None if value is None else str(value)
+
+
+def _fate(backup: Mapping[str, Json]) -> str:
+    """Return what becomes of one backup, in a line."""
+    kept = f"{backup['id']}: {'kept' if backup['kept'] else 'goes'} ({_text(backup['reasons'])})"
+    if not backup["kept"]:
+        return kept
+    removal = backup["expectedRemoval"]
+    return f"{kept}, until {removal}" if removal else f"{kept}, no end in sight"

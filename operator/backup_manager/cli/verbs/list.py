@@ -13,7 +13,10 @@ from backup_manager.manager.api_list import list_backups, opened
 @verb
 def command(call: Call, policy: str | None) -> None:
     """List backups, newest first."""
-    with opened(call.open_address(), read_only=True) as session:
+    place = call.open_place()
+    with opened(place.address, read_only=True) as session:
         call.remark_session(session)
         backups = list_backups(session, policy)
+        if policy is not None and not backups and place.configuration is not None:
+            place.configuration.policy(policy)  # a name that was mistyped is an error, not an empty list
         call.console.show([backup.document() for backup in backups], backup_table(backups))

@@ -27,8 +27,7 @@ def command(call: Call, policy: str | None, dry_run: bool, grace: str | None) ->
     place = call.open_place(with_warnings=True)
     policies = place.policies(policy, "`prune --policy`") if policy or place.configuration else ()
     options = _options(place, grace, dry_run, policy)
-    with call.surroundings.stopping.polled():
-        result = prune(place.address, policies, options, on_open=call.remark_session)
+    result = prune(place.address, policies, options, on_open=call.remark_session)
     call.console.show(result.document(), Table(COLUMNS, _rows(result)))
     freed, pending = format_size(result.freed_bytes), format_size(result.pending_bytes)
     call.console.remark(

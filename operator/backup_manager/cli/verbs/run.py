@@ -7,6 +7,7 @@ import click
 from backup_manager.cli.backup_table import backup_table
 from backup_manager.cli.call import Call, verb
 from backup_manager.cli.completion import complete_policies
+from backup_manager.cli.output import OutputFormat
 from backup_manager.cli.progress import watched
 from backup_manager.contract.exit_codes import ExitCode
 from backup_manager.contract.results import BackupResult, BackupType
@@ -52,7 +53,7 @@ def _report(call: Call, results: tuple[BackupResult, ...]) -> ExitCode | None:
     if failure is None:
         return None
     errors = [result.error for result in results if result.error is not None]
-    shown = errors[:1] if call.console.writes_documents else list(dict.fromkeys(errors))
+    shown = errors[:1] if call.console.form is OutputFormat.JSON else list(dict.fromkeys(errors))
     for error in shown:
         call.console.report(error)
     return ExitCode(failure.exit_code)
