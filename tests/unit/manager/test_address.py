@@ -14,7 +14,7 @@ from backup_manager.manager.workplace import Workplace, open_url
 
 S3 = """\
 backup_manager:
-  storage: {type: s3, bucket: b, prefix: "prod/a b%/", region: eu-west-1, endpoint: "http://localhost:9000",
+  storage: {type: s3, bucket: bucket, prefix: "prod/a b%/", region: eu-west-1, endpoint: "http://localhost:9000",
             force_path_style: true, ca_bundle: ./ca.pem, storage_class: STANDARD, sse: AES256}
   encryption: {provider: aws_kms, key_id: alias/x}
   compression: {level: 9}
@@ -26,7 +26,7 @@ policies:
 def test_a_bucket_keeps_every_setting_and_lends_its_region_to_the_key() -> None:
     address = address_of(decode_configuration(S3, Path("/base"), {}), cache_dir="/cache")
 
-    assert address.url == "s3://b/prod/a%20b%25"
+    assert address.url == "s3://bucket/prod/a%20b%25"
     assert address.options == {
         "region": "eu-west-1",
         "endpoint": "http://localhost:9000",
@@ -40,7 +40,7 @@ def test_a_bucket_keeps_every_setting_and_lends_its_region_to_the_key() -> None:
 
 
 @pytest.mark.parametrize(
-    "store", [S3Store("b"), S3Store("b", "p/", "eu-west-1"), LocalStore(Path("/x y/#z"))]
+    "store", [S3Store("bucket"), S3Store("bucket", "p/", "eu-west-1"), LocalStore(Path("/x y/#z"))]
 )
 def test_the_engine_opens_what_the_configuration_names(store: S3Store | LocalStore, tmp_path: Path) -> None:
     url, options = store_address(store)
