@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import pytest
+
+from backup_manager.common.errors import NotFoundError
 from backup_manager.contract.backups import BackupResult, BackupType
 from backup_manager.contract.requests import (
     BackupRequest,
@@ -167,3 +170,10 @@ def open_to_nobody(bench: Workbench) -> Workbench:
     key = key_spec(folder, "key-of-nobody")
     os.chmod(key.value, 0o644)
     return Workbench(replace(bench.address, url=bench.address.url + "-of-nobody", key=key), bench.place)
+
+
+def nothing_was_committed(bench: Workbench) -> bool:
+    """Return whether the repository holds no backup, by its objects and by what a restore says."""
+    with pytest.raises(NotFoundError):
+        bench.restore(to=bench.place + b"/nothing")
+    return not any(name.startswith("snapshots/") for name in bench.objects())

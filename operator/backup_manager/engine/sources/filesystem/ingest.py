@@ -191,13 +191,16 @@ class FilesystemIngest:
             raise InterruptedRunError("the backup was cancelled before it was complete")
 
     def _linked_file(self, path: bytes, stat: os.stat_result) -> tuple[Entry, PendingContent]:
-        """Read a file with several names once, as long as its inode is remembered and did not change."""
+        """Read a file with several names once, as long as its inode is remembered and did not change.
+
+        What was written while it was read is remembered too: all names of one state must have one content.
+        """
         inode = (stat.st_dev, stat.st_ino)
         known = self._linked.get(inode)
         if known is not None and known[0].ctime_ns == stat.st_ctime_ns and known[0].size == stat.st_size:
-            return self._build(path, stat, stat.st_size, True, known[0].xattrs), known[1]
+            return self._build(path, stat, stat.st_size, not known[0].racy, known[0].xattrs), known[1]
         entry, content = self._file(path, stat)
-        if entry.ctime_ns == stat.st_ctime_ns and not entry.racy and len(self._linked) < MOST_LINKED:
+        if known is not None or len(self._linked) < MOST_LINKED:
             self._linked[inode] = entry, content
         return entry, content
 

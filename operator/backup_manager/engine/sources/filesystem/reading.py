@@ -77,8 +77,11 @@ def read_small(path: bytes, stat: os.stat_result, problems: Report) -> tuple[byt
             before = now
             content = _read_beginning(descriptor, min(before.st_size + 1, OUTGROWN))
             now = os.fstat(descriptor)
-            if len(content) == before.st_size and _is_unchanged(before, now):
-                return content, now, True
+            if _is_unchanged(before, now):
+                if len(content) == before.st_size:
+                    return content, now, True
+                if len(content) > before.st_size:
+                    raise EntryProblemError(_larger_than_told(path, now))
     except OSError as err:
         raise EntryProblemError(_failure(path, descriptor, err)) from err
     finally:
@@ -230,6 +233,11 @@ def _not_regular(path: bytes) -> Problem:
     return Problem(
         ProblemKind.CHANGED, path, "something else took the file's place while the source was read"
     )
+
+
+def _larger_than_told(path: bytes, stat: os.stat_result) -> Problem:
+    reason = f"it holds more than its size of {stat.st_size} bytes says, as files of /proc do; exclude it"
+    return Problem(ProblemKind.UNREADABLE, path, reason)
 
 
 def _changed(path: bytes) -> Problem:

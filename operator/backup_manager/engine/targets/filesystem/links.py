@@ -12,8 +12,7 @@ PAGE_CACHE_KIB = 4_096
 @dataclass(frozen=True, slots=True)
 class _Group:
     first: bytes
-    size: int
-    mtime_ns: int
+    state: tuple[int, int, int]
     missing: int
 
 
@@ -33,30 +32,30 @@ class LinkGroups:
         """Return what the first member of the entry's group was called, or ``None`` if this is the first.
 
         An entry of another size or time is not the same file, whatever its inode says: the number was used
-        again while the source was read.
+        again while the source was read, or the file was changed between two of its names.
         """
         key = (entry.device, entry.inode)
         group = self._groups.get(key)
         if group is None:
             return self._spilled(entry)
-        if group.size != entry.size or group.mtime_ns != entry.mtime_ns:
+        if group.state != _state_of(entry):
             return None
         if group.missing == 1:
             del self._groups[key]
         else:
-            self._groups[key] = _Group(group.first, group.size, group.mtime_ns, group.missing - 1)
+            self._groups[key] = _Group(group.first, group.state, group.missing - 1)
         return group.first
 
     def remember(self, entry: Entry, called: bytes) -> None:
         """Make *entry* the first of its group."""
         if len(self._groups) < self._most:
             key = (entry.device, entry.inode)
-            self._groups[key] = _Group(called, entry.size, entry.mtime_ns, entry.links - 1)
+            self._groups[key] = _Group(called, _state_of(entry), entry.links - 1)
             return
         if self._overflow is None:
             self._overflow = _temporary_table()
-        row = (entry.device.to_bytes(8), entry.inode.to_bytes(8), called, entry.size, entry.mtime_ns)
-        self._overflow.execute("INSERT OR REPLACE INTO groups VALUES (?, ?, ?, ?, ?)", row)
+        row = (entry.device.to_bytes(8), entry.inode.to_bytes(8), called, *_state_of(entry))
+        self._overflow.execute("INSERT OR REPLACE INTO groups VALUES (?, ?, ?, ?, ?, ?)", row)
 
     def close(self) -> None:
         """Give back the temporary file."""
@@ -66,11 +65,16 @@ class LinkGroups:
     def _spilled(self, entry: Entry) -> bytes | None:
         if self._overflow is None:
             return None
-        key = (entry.device.to_bytes(8), entry.inode.to_bytes(8), entry.size, entry.mtime_ns)
+        key = (entry.device.to_bytes(8), entry.inode.to_bytes(8), *_state_of(entry))
         found: tuple[bytes] | None = self._overflow.execute(
-            "SELECT first FROM groups WHERE device = ? AND inode = ? AND size = ? AND mtime = ?", key
+            "SELECT first FROM groups WHERE device = ? AND inode = ? AND size = ? AND mtime = ? AND ctime = ?",
+            key,
         ).fetchone()
         return found[0] if found else None
+
+
+def _state_of(entry: Entry) -> tuple[int, int, int]:
+    return entry.size, entry.mtime_ns, entry.ctime_ns
 
 
 def _temporary_table() -> sqlite3.Connection:
@@ -81,6 +85,7 @@ def _temporary_table() -> sqlite3.Connection:
     table.execute("PRAGMA synchronous = OFF")
     table.execute(
         "CREATE TABLE groups (device BLOB, inode BLOB, first BLOB, size INTEGER, mtime INTEGER,"
+        " ctime INTEGER,"
         " PRIMARY KEY (device, inode)) WITHOUT ROWID"
     )
     return table
