@@ -90,7 +90,7 @@ class FolderShelf:
             os.utime(path, (modified, modified))
 
 
-EVERY, SOME, FEW = 1, 7, 19
+EVERY, SOME, FEW = 1, 13, 29
 STORES = [
     pytest.param("memory", SOME, id="memory"),
     pytest.param("folder", FEW, id="folder"),

@@ -2,7 +2,6 @@
 
 import os
 import random
-import shutil
 import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from pathlib import Path
 from tests.integration.workbench import AheadClock, files_source, key_spec, write
 from tests.support.trees import Facts, describe_tree
 
+from backup_manager.common.errors import BucketMissingError, RepositoryMissingError
 from backup_manager.contract.backups import BackupResult, BackupType
 from backup_manager.contract.requests import BackupRequest, Hooks, KeySpec, RestoreRequest, RestoreTarget
 from backup_manager.contract.results import VerificationOutcome, VerifyAllResult
@@ -103,7 +103,8 @@ class Stage:
     ) -> VerifyAllResult:
         """Verify every byte, restore and compare every backup; the *expected* ones must be among them.
 
-        A backup that no call has returned, of a run that was killed late, must be of the source as it is now.
+        A backup that is seen for the first time, of a run in a process of its own or one that was killed late, must
+        be of the source as it is now.
         """
         with self.session(storage, key) as session:
             result = verify_all(session)
@@ -112,10 +113,26 @@ class Stage:
             assert (result.damaged, result.problems, result.inconclusive) == ((), (), ())
             assert {each.result for each in result.verifications} <= {VerificationOutcome.PASSED}
             for backup in found:
-                assert self._restored(session, backup) == (
-                    self.trees.get(backup) or describe_tree(self.source)
-                )
+                tree = self.trees.get(backup) or describe_tree(self.source)
+                assert self._restored(session, backup) == tree
+                self.trees[backup] = tree
         return result
+
+    def go_on(self, storage: Storage, older: Collection[str], kind: BackupType | None = None) -> int:
+        """Back up after a kill, prove that nothing was stored in vain or twice, and return the bytes re-used.
+
+        The backups that are *older* than what was killed must be as they were.
+        """
+        before = self.stored_blobs(storage)
+        if before or older:
+            self.check(storage, older)
+        result = self.back_up(storage, kind)
+        after = self.stored_blobs(storage)
+        assert before.items() <= after.items()
+        assert result.added_bytes == sum(after.values()) - sum(before.values())
+        verified = self.check(storage, {*older, result.id})
+        assert [name for name in verified.unneeded if name.startswith("packs/")] == []
+        return sum(before.values())
 
     def _restored(self, session: Session, backup: str) -> Tree:
         with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
@@ -124,17 +141,15 @@ class Stage:
             return describe_tree(os.fsencode(target.destination))
 
     def stored_blobs(self, storage: Storage) -> dict[bytes, int]:
-        """Return the plain sizes of all blobs that a run started now would find; none is there twice."""
-        with self.session(storage) as session:
-            index = load_index(storage, session.repository.vault)
-            places = list(index.entries())
+        """Return the plain sizes of all blobs that a run started now would find; none is there twice.
+
+        There are none as long as there is no repository.
+        """
+        try:
+            with self.session(storage) as session:
+                places = list(load_index(storage, session.repository.vault).entries())
+        except (RepositoryMissingError, BucketMissingError):
+            return {}
         sizes = {blob_id: place.plain_bytes for blob_id, place in places}
         assert len(sizes) == len(places)
         return sizes
-
-
-def copy_folder(source: Path, destination: Path) -> Path:
-    """Copy a repository in a folder, with the times of its objects, in the place of what was there."""
-    shutil.rmtree(destination, ignore_errors=True)
-    shutil.copytree(source, destination)
-    return destination

@@ -7,33 +7,9 @@ import pytest
 from tests.integration.crash_points import EVERY, STORES, killed_everywhere, make_shelf, tell
 from tests.integration.crash_stage import Stage
 
-from backup_manager.common.errors import RepositoryMissingError
 from backup_manager.contract.backups import BackupType
-from backup_manager.engine.storage.base import Storage
 
 Record = Callable[[str, object], None]
-
-
-def blobs_if_any(stage: Stage, storage: Storage) -> dict[bytes, int]:
-    """Return what is durable; nothing if not even the repository is."""
-    try:
-        return stage.stored_blobs(storage)
-    except RepositoryMissingError:
-        return {}
-
-
-def go_on(stage: Stage, storage: Storage, older: set[str], kind: BackupType | None = None) -> int:
-    """Run again, prove that nothing was stored in vain or twice, and return the bytes that were re-used."""
-    before = blobs_if_any(stage, storage)
-    if before or older:
-        stage.check(storage, older)
-    result = stage.back_up(storage, kind)
-    after = stage.stored_blobs(storage)
-    assert before.items() <= after.items()
-    assert result.added_bytes == sum(after.values()) - sum(before.values())
-    verified = stage.check(storage, {*older, result.id})
-    assert [name for name in verified.unneeded if name.startswith("packs/")] == []
-    return sum(before.values())
 
 
 @pytest.mark.parametrize(("store", "step"), STORES)
@@ -43,7 +19,7 @@ def test_a_first_backup_goes_on_wherever_it_was_killed(
     stage = Stage(tmp_path)
     stage.build_source()
     points = killed_everywhere(make_shelf(store, tmp_path), stage.back_up, step=step)
-    reused = [go_on(stage, storage, set()) for storage in points]
+    reused = [stage.go_on(storage, set()) for storage in points]
     assert reused[0] == 0
     assert len(set(reused)) >= (8 if step == EVERY else 2)
     tell(record_property, len(reused), f"first backup, {len(set(reused))} amounts of data were durable")
@@ -61,7 +37,7 @@ def test_a_later_backup_goes_on_wherever_it_was_killed(
     older.add(stage.back_up(shelf.storage).id)
     stage.change_source(2)
     points = killed_everywhere(shelf, lambda storage: stage.back_up(storage, kind), step=step)
-    reused = [go_on(stage, storage, older, kind) for storage in points]
+    reused = [stage.go_on(storage, older, kind) for storage in points]
     assert len(set(reused)) >= (4 if step == EVERY else 2)
     tell(
         record_property,
