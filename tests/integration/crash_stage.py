@@ -28,16 +28,20 @@ from backup_manager.manager.access import StoredRepository, opened
 
 KIB = 1024
 TUNING = Tuning(closed_at_bytes={PackKind.DATA: 400 * KIB, PackKind.METADATA: 1}, shard_packs=3)
-POLICY = "data"
 
 Tree = tuple[dict[bytes, Facts], set[frozenset[bytes]]]
 
 
 @dataclass
 class Stage:
-    """One source below *folder*, a key, and what the source looked like, by the ids of its backups."""
+    """One source below *folder*, keys, and what the source looked like, by the ids of its backups.
+
+    Stages of one repository, with a source and a policy each, share the folder of the *keys* and the *trees*.
+    """
 
     folder: Path
+    keys: Path | None = None
+    policy: str = "data"
     tuning: Tuning = TUNING
     clock: AheadClock = field(default_factory=AheadClock)
     trees: dict[str, Tree] = field(default_factory=dict)
@@ -49,7 +53,7 @@ class Stage:
 
     def key(self, name: str = "key") -> KeySpec:
         """Return the key of that name, made when it is first asked for."""
-        return key_spec(self.folder, name)
+        return key_spec(self.keys or self.folder, name)
 
     def build_source(self, *, large: int = 3, small: int = 12) -> None:
         """Write some files of a chunk or two each, and small ones for more than one frame."""
@@ -75,6 +79,12 @@ class Stage:
         with opened(StoredRepository(storage, key or self.key()), create=create) as session:
             yield replace(session, tuning=self.tuning)
 
+    def beside(self, policy: str) -> "Stage":
+        """Return another stage of the same repository."""
+        folder = self.folder / policy
+        folder.mkdir()
+        return replace(self, folder=folder, keys=self.keys or self.folder, policy=policy)
+
     def back_up(
         self,
         storage: Storage,
@@ -82,11 +92,10 @@ class Stage:
         *,
         key: KeySpec | None = None,
         hooks: Hooks | None = None,
-        policy: str = POLICY,
     ) -> BackupResult:
         """Back the source up and remember what it looked like."""
         with self.session(storage, key, create=True) as session:
-            request = BackupRequest(policy, (files_source(self.source),), kind)
+            request = BackupRequest(self.policy, (files_source(self.source),), kind)
             result = run_backup(session, request, hooks, clock=self.clock)
         self.trees[result.id] = describe_tree(self.source)
         return result
