@@ -107,6 +107,7 @@ class FilesystemIngest:
         )
         self._linked: dict[tuple[int, int], tuple[Entry, PendingContent]] = {}
         self._read_of_file = 0
+        self._looked_at = 0.0
         self.totals = IngestTotals()
 
     def run(self, found: Iterable[Found]) -> CatalogueRoot:
@@ -160,6 +161,7 @@ class FilesystemIngest:
     ) -> tuple[Entry, PendingContent]:
         if old is not None and is_unchanged(old[1], stat):
             return old[1], resolve(*old)
+        self._looked_at = self._tools.clock()  # before it is read, as reading may take hours
         if stat.st_mode & TYPE_BITS != REGULAR:
             return self._special(path, stat), None
         if stat.st_nlink > 1:
@@ -233,7 +235,7 @@ class FilesystemIngest:
             target,
             stat.st_rdev,
             xattrs,
-            not settled or is_racy(stat, self._tools.clock()),
+            not settled or is_racy(stat, self._looked_at),
             user=self._names.user(stat.st_uid),
             group=self._names.group(stat.st_gid),
         )

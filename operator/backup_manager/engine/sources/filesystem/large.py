@@ -97,25 +97,30 @@ class LargeFileReader:
         carried = b""
         while done < length:
             block = self._take_block()
-            buffer = block.buffer
-            buffer[: len(carried)] = carried
-            view = memoryview(buffer)
-            room = min(len(buffer) - len(carried), length - done)
-            read = read_large(path, descriptor, view[len(carried) : len(carried) + room], offset + done)
-            done += read
-            count(read)
-            is_last = read < room or done == length
-            filled = view[: len(carried) + read]
-            end = 0
-            for size in self._chunker.cut(filled, is_last):
-                block.hold()
-                chunks.add(self._encoder.submit(filled[end : end + size], (), block.release), size)
-                end += size
-            carried = bytes(filled[end:])
-            block.release()
+            try:
+                buffer = block.buffer
+                buffer[: len(carried)] = carried
+                view = memoryview(buffer)
+                room = min(len(buffer) - len(carried), length - done)
+                read = read_large(path, descriptor, view[len(carried) : len(carried) + room], offset + done)
+                done += read
+                count(read)
+                is_last = read < room or done == length
+                carried = self._store_block(block, view[: len(carried) + read], is_last, chunks)
+            finally:  # also of a file that cannot be read: the files after it need the buffer
+                block.release()
             if read < room:
                 break
         return done
+
+    def _store_block(self, block: _Block, filled: memoryview, is_last: bool, chunks: ChunkQueue) -> bytes:
+        """Cut and store what *block* was *filled* with; return what is left for the next one."""
+        end = 0
+        for size in self._chunker.cut(filled, is_last):
+            block.hold()
+            chunks.add(self._encoder.submit(filled[end : end + size], (), block.release), size)
+            end += size
+        return bytes(filled[end:])
 
     def _take_block(self) -> _Block:
         if self._made < BLOCKS and self._pool.empty():

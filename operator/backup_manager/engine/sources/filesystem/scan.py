@@ -44,8 +44,9 @@ def scan_pages(found: Iterable[Found]) -> Iterator[ScannedPage]:
 
 
 def is_racy(stat: os.stat_result, read_at: float) -> bool:
-    """Whether a change right after the reading could leave the same times behind.
+    """Whether a change during the reading, or right after it, could leave the same times behind.
 
-    What was touched within 2 s of its reading, or bears a time of the future, is read again by the next run.
+    *read_at* is when the reading began. What was touched within 2 s before that, or bears a time of the
+    future, is read again by the next run.
     """
     return max(stat.st_mtime, stat.st_ctime) > read_at - TICK_SECONDS
