@@ -193,3 +193,32 @@ def test_the_closing_comparison_finds_a_tampered_file(bench: Workbench, tamperin
     calls = count()
     with pytest.raises(ChecksumMismatchError, match="not what was backed up"):
         bench.restore(targets={source: bench.place + b"/to"}, hooks=Hooks(progress=tamper))
+
+
+@pytest.mark.parametrize(
+    ("inside", "mode", "include", "is_refused"),
+    [
+        (b"", "merge", (), True),
+        (b"/packs/new", "fail", (), True),
+        (b"/..", "mirror", (), True),
+        (b"/..", "mirror", ("repo*",), True),
+        (b"/..", "mirror", ("a", "folder"), False),
+        (b"/..", "merge", (), False),
+        (b"/../beside", "mirror", (), False),
+    ],
+)
+def test_a_restore_never_overwrites_or_removes_its_repository(
+    folder_bench: Workbench, inside: bytes, mode: str, include: tuple[str, ...], is_refused: bool
+) -> None:
+    source = folder_bench.place + b"/source"
+    write(source + b"/a", b"a")
+    folder_bench.back_up(source)
+    before = names_below(os.fsencode(folder_bench.address.url) + b"/packs")
+    targets = {source: os.fsencode(folder_bench.address.url) + inside}
+    if is_refused:
+        for refusing in (folder_bench.plan, folder_bench.restore):
+            with pytest.raises(TargetUnusableError, match="overlap"):
+                refusing(targets=targets, mode=mode, include=include)
+    else:
+        folder_bench.restore(targets=targets, mode=mode, include=include)
+    assert names_below(os.fsencode(folder_bench.address.url) + b"/packs") == before

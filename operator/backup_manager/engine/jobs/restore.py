@@ -15,7 +15,12 @@ from backup_manager.contract.results import (
     RestoreResult,
     RunStatus,
 )
-from backup_manager.engine.jobs.restore_targets import Landing, choose_backup, plan_landings
+from backup_manager.engine.jobs.restore_targets import (
+    Landing,
+    choose_backup,
+    plan_landings,
+    refuse_repository,
+)
 from backup_manager.engine.jobs.wiring import Session
 from backup_manager.engine.repository.blobs import BlobStore
 from backup_manager.engine.repository.records import Record, RecordKind, read_records, write_record
@@ -103,6 +108,7 @@ def _resolve(session: Session, request: RestoreRequest) -> tuple[Snapshot, tuple
     snapshots = read_snapshots(session.storage, repository.vault, repository.compressor)
     snapshot = choose_backup(request, snapshots)
     landings = plan_landings(request, snapshot)
+    refuse_repository(landings, request.mode, session.storage.properties)
     blobs = session.read_blobs()
     for landing in landings:
         landing.refuse_absent(blobs)

@@ -6,14 +6,15 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from backup_manager.common.errors import NotFoundError, UsageError
-from backup_manager.contract.requests import RestoreRequest
+from backup_manager.common.errors import NotFoundError, TargetUnusableError, UsageError
+from backup_manager.contract.requests import RestoreMode, RestoreRequest
 from backup_manager.engine.repository.blobs import BlobStore
 from backup_manager.engine.repository.catalogue.entries import EntryPath, StoredEntry, path_key
 from backup_manager.engine.repository.catalogue.reader import CatalogueReader
 from backup_manager.engine.repository.snapshots import Snapshot, SourceRecord, resolve
 from backup_manager.engine.sources.filesystem.excludes import Includes
 from backup_manager.engine.sources.filesystem.problems import printable
+from backup_manager.engine.storage.base import StorageProperties
 
 ROOT = b"/"
 
@@ -109,6 +110,38 @@ def choose_backup(request: RestoreRequest, snapshots: Iterable[Snapshot]) -> Sna
             solution="Choose a later point in time; `sirsinexus backup list` shows the times of all backups.",
         )
     return max(eligible, key=lambda snapshot: snapshot.started_at)
+
+
+def refuse_repository(landings: Iterable[Landing], mode: RestoreMode, properties: StorageProperties) -> None:
+    """Make sure that no restore writes into the folder of its own repository, or removes it by ``mirror``.
+
+    Raises:
+        TargetUnusableError: it would.
+    """
+    if not (properties.local and os.path.isabs(properties.location)):
+        return
+    repository = os.path.realpath(os.fsencode(properties.location))
+    for landing in landings:
+        destination = os.path.realpath(landing.destination)
+        if _is_within(repository, destination) and repository != destination:
+            if mode is not RestoreMode.MIRROR or not _removes(
+                landing, os.path.relpath(repository, destination)
+            ):
+                continue
+        elif not _is_within(destination, repository):
+            continue
+        raise TargetUnusableError(
+            f"destination {printable(landing.destination)} and the repository's folder {printable(repository)} overlap",
+            solution="Choose a destination outside of the repository, and one that does not hold it for mirror.",
+        )
+
+
+def _removes(landing: Landing, relative: bytes) -> bool:
+    """Whether mirroring is to remove the folder *relative*, unless the backup has it."""
+    selects = landing.selects()
+    parts = relative.split(b"/")
+    ways = [b"/".join(parts[:count]) for count in range(1, len(parts) + 1)]
+    return selects is None or any(selects(way, True) for way in ways)
 
 
 def plan_landings(request: RestoreRequest, snapshot: Snapshot) -> tuple[Landing, ...]:
