@@ -7,9 +7,9 @@ import tempfile
 from pathlib import Path
 
 from tests.benchmarks.build import programs
-from tests.benchmarks.data import write_large, write_small
 from tests.benchmarks.memory import measure_memory
 from tests.benchmarks.peers import Ours
+from tests.benchmarks.process import generate
 from tests.benchmarks.remote import latent_buckets
 from tests.benchmarks.report import as_json, as_table
 from tests.benchmarks.rows import Results, Round
@@ -47,9 +47,9 @@ def main() -> None:
     try:
         large, small = scratch / "large", scratch / "small"
         if {"large", "s3"} & set(options.only):
-            write_large(large, int(1536 * options.scale) << 20)
+            generate("large", large, int(1536 * options.scale))
         if {"small", "s3"} & set(options.only):
-            write_small(small, int(100_000 * options.scale))
+            generate("small", small, int(100_000 * options.scale))
         every = Round(ready, scratch / "homes", results)
         for number in range(options.rounds):
             if "large" in options.only:

@@ -9,6 +9,7 @@ such a file shrinks to about 40 %, a megabyte of them together to about 20 %.
 import random
 import string
 import struct
+import sys
 from pathlib import Path
 
 MIB = 1 << 20
@@ -93,3 +94,21 @@ def change_some(folder: Path, every: int, seed: int = 3) -> None:
         at = len(content) // 2
         content[at : at + len(patch)] = patch
         path.write_bytes(content)
+
+
+def main() -> None:
+    """``python -m tests.benchmarks.data large FOLDER MIB`` or ``small FOLDER COUNT [SMALLEST LARGEST]``.
+
+    A process of its own, so that what it holds in memory is not counted to the programs that are measured later.
+    """
+    kind, folder, amount, *sizes = sys.argv[1:]
+    if kind == "large":
+        write_large(Path(folder), int(amount) * MIB)
+    elif kind == "small":
+        write_small(Path(folder), int(amount), *(int(size) for size in sizes))
+    else:
+        change_some(Path(folder), every=100, seed=int(amount))
+
+
+if __name__ == "__main__":
+    main()

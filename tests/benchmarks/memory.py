@@ -3,16 +3,15 @@
 import shutil
 from pathlib import Path
 
-from tests.benchmarks.data import write_small
 from tests.benchmarks.peers import Ours, fresh_home, stored_bytes
-from tests.benchmarks.process import run
+from tests.benchmarks.process import generate, run
 from tests.benchmarks.rows import Results
 
 
 def measure_memory(program: Ours, scratch: Path, results: Results, count: int) -> None:
     """Add a row for each verb over *count* files of 50 to 400 bytes."""
     folder = scratch / "million"
-    write_small(folder, count, smallest=50, largest=400)
+    generate("small", folder, count, 50, 400)
     home = fresh_home(scratch / "homes" / "million")
     environment = program.environment(home)
     log = home.path / "log"

@@ -88,22 +88,22 @@ class Ours:
         return {"XDG_CACHE_HOME": str(home.path / "cache"), **(home.s3.environment if home.s3 else {})}
 
     def create(self, home: Home) -> list[list[str]]:
+        """A key, and the backup of one byte, as the first run creates the repository."""
         key = home.path / "backup.key"
-        return [[self._program, "backup", "key", "generate", str(key)]]
+        seed = home.path / "seed"
+        seed.mkdir()
+        (seed / "byte").write_bytes(b"1")
+        return [[self._program, "backup", "key", "generate", str(key)], self.backup(home, seed)]
 
     def backup(self, home: Home, folder: Path) -> list[str]:
         config = home.path / f"{folder.name}.yaml"
-        storage = {"type": "local", "path": str(home.repository)}
+        storage: dict[str, object] = {"type": "local", "path": str(home.repository)}
         if home.s3:
-            storage = {
-                "type": "s3",
-                "bucket": home.s3.bucket,
-                "endpoint": home.s3.endpoint,
-                "region": "us-east-1",
-            }
+            storage = {"type": "s3", "bucket": home.s3.bucket, "endpoint": home.s3.endpoint}
+            storage |= {"region": "us-east-1", "force_path_style": True}
         document = {
             "backup_manager": {
-                "storage": storage | ({"force_path_style": True} if home.s3 else {}),
+                "storage": storage,
                 "compression": {"algorithm": "zstd", "level": 3},
                 "encryption": {
                     "enabled": True,
@@ -111,7 +111,7 @@ class Ours:
                     "key_file": str(home.path / "backup.key"),
                 },
             },
-            "policies": {"bench": {"sources": [{"type": "filesystem", "paths": [str(folder)]}]}},
+            "policies": {folder.name: {"sources": [{"type": "filesystem", "paths": [str(folder)]}]}},
         }
         config.write_text(json.dumps(document))  # JSON is YAML
         return [self._program, "backup", "-f", str(config), "run"]
@@ -132,7 +132,7 @@ class Ours:
         ]
 
     def verify(self, home: Home) -> list[str]:
-        config = next(home.path.glob("*.yaml"))
+        config = home.path / "seed.yaml"  # any of them names the repository
         return [self._program, "backup", "-f", str(config), "verify", "--all"]
 
     @property
@@ -257,7 +257,12 @@ class Bupstash:
 
     def restore(self, home: Home, folder: Path, destination: Path) -> list[str]:
         destination.mkdir(exist_ok=True)
-        return [self._program, "restore", "--quiet", "--into", str(destination), f"name={folder.name}.tar"]
+        query = [self._program, "list", "--format=jsonl1", f"name={folder.name}.tar"]
+        listed = subprocess.run(
+            query, env={**os.environ, **self.environment(home)}, check=True, capture_output=True, text=True
+        )
+        newest = json.loads(listed.stdout.splitlines()[-1])["id"]
+        return [self._program, "restore", "--quiet", "--into", str(destination), f"id={newest}"]
 
     def verify(self, home: Home) -> list[str] | None:
         return None

@@ -2,10 +2,13 @@
 
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+SETTLE_SECONDS = 3.0  # a file changed less than 2 s before it is read is not trusted by anybody's next run
 
 
 @dataclass(frozen=True)
@@ -33,3 +36,18 @@ def run(command: Sequence[str], environment: Mapping[str, str], log: Path) -> Me
         tail = log.read_text(errors="replace")[-2000:]
         raise CommandFailedError(f"{' '.join(command)} ended with {process.returncode}:\n{tail}")
     return Measured(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+def generate(kind: str, folder: Path, amount: int, *sizes: int) -> None:
+    """Make data in another process: the peak memory of a child begins with what its parent holds."""
+    command = [
+        sys.executable,
+        "-m",
+        "tests.benchmarks.data",
+        kind,
+        str(folder),
+        str(amount),
+        *map(str, sizes),
+    ]
+    subprocess.run(command, check=True)
+    time.sleep(SETTLE_SECONDS)

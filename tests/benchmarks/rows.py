@@ -10,11 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.benchmarks.data import change_some
 from tests.benchmarks.peers import Home, Program, S3Place, fresh_home, stored_bytes
-from tests.benchmarks.process import CommandFailedError, Measured, run
-
-SETTLE_SECONDS = 3.0  # a file changed less than 2 s before it is read is not trusted by anybody's next run
+from tests.benchmarks.process import CommandFailedError, Measured, generate, run
 
 
 @dataclass
@@ -64,14 +61,12 @@ class Round:
             home = homes[program.name] = fresh_home(self._scratch / program.name.split()[0])
             self._create(program, home)
             self._backup(program, home, folder, f"first backup, {label}")
-            time.sleep(SETTLE_SECONDS)
             self._backup(program, home, folder, f"again unchanged, {label}")
             self._restore(program, home, folder, f"restore, {label}")
             command = program.verify(home)
             if command is not None:
                 self._measure(f"verify all, {label}", program, home, command)
-        change_some(folder, every=100, seed=100 + number)
-        time.sleep(SETTLE_SECONDS)
+        generate("change", folder, 100 + number)
         for program in self._programs:
             self._backup(program, homes[program.name], folder, f"again 1 % changed, {label}")
             shutil.rmtree(homes[program.name].path)
