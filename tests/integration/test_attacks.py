@@ -4,9 +4,10 @@ import errno
 import os
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from tests.integration.workbench import Workbench, files_source, read, write
+from tests.integration.workbench import INCREMENTAL, Workbench, files_source, read, write
 
 from backup_manager.contract.requests import Hooks
 from backup_manager.engine.sources.filesystem import large
@@ -64,3 +65,62 @@ def test_a_file_written_just_before_a_long_reading_is_read_again_by_the_next_run
     bench.back_up(bench.place + b"/tree", hooks=Hooks(progress=read_slowly))
     entry, _ = bench.entries()[path]
     assert entry.racy, "it may have been written again within the same tick of the clock, before it was read"
+
+
+def packs_of(bench: Workbench, kind: str) -> list[Path]:
+    """Return the files of all packs of a kind, ``d`` or ``m``."""
+    return [path for path in (Path(bench.address.url) / "packs" / kind).rglob("*") if path.is_file()]
+
+
+def flip(path: Path) -> None:
+    """Change a bit of the first blob of a pack."""
+    content = bytearray(path.read_bytes())
+    content[100] ^= 1
+    path.chmod(0o600)
+    path.write_bytes(content)
+
+
+def remove_some(bench: Workbench) -> None:
+    for path in packs_of(bench, "d"):
+        path.unlink()
+
+
+def remove_catalogue(bench: Workbench) -> None:
+    for path in packs_of(bench, "m"):
+        path.unlink()
+
+
+def flip_catalogue(bench: Workbench) -> None:
+    for path in packs_of(bench, "m"):
+        flip(path)
+
+
+@pytest.mark.parametrize("damage", [remove_some, remove_catalogue, flip_catalogue])
+def test_an_incremental_backup_does_not_inherit_what_its_base_has_lost(
+    folder_bench: Workbench, damage: Callable[[Workbench], None]
+) -> None:
+    tree = folder_bench.place + b"/tree"
+    contents = {b"/small": os.urandom(3000), b"/large": os.urandom(5 * MIB), b"/empty": b""}
+    for name, content in contents.items():
+        write(tree + name, content)
+    folder_bench.back_up(tree)
+    damage(folder_bench)
+
+    second = folder_bench.back_up(tree, type=INCREMENTAL)
+
+    assert any("damaged or missing" in warning for warning in second.warnings)
+    folder_bench.bring_back(tree, target := folder_bench.place + b"/back", second.id)
+    assert {name: read(target + name) for name in contents} == contents
+    third = folder_bench.back_up(tree, type=INCREMENTAL)
+    assert (third.read_bytes, third.warnings) == (0, ())
+
+
+def test_of_a_base_that_has_lost_one_pack_the_rest_is_not_read_again(folder_bench: Workbench) -> None:
+    tree = folder_bench.place + b"/tree"
+    for name in (b"/one", b"/two"):
+        write(tree + name, os.urandom(3 * MIB))
+        folder_bench.back_up(tree)
+    newest = max(packs_of(folder_bench, "d"), key=lambda path: path.stat().st_mtime_ns)
+    newest.unlink()
+
+    assert folder_bench.back_up(tree).read_bytes == 3 * MIB

@@ -11,11 +11,9 @@ from backup_manager.common.clock import from_seconds
 from backup_manager.common.errors import during
 from backup_manager.contract.backups import BackupResult, BackupType, RunStatus
 from backup_manager.contract.requests import BackupRequest, FilesRequest, Hooks, Progress
+from backup_manager.engine.jobs.base_backup import FILES, BaseBackup
 from backup_manager.engine.jobs.sources import SourceOutcome, SourcePipeline
 from backup_manager.engine.jobs.wiring import Session
-from backup_manager.engine.repository.blobs import BlobStore
-from backup_manager.engine.repository.catalogue.previous import PreviousCatalogue
-from backup_manager.engine.repository.catalogue.reader import CatalogueReader
 from backup_manager.engine.repository.collection import Parts
 from backup_manager.engine.repository.names import random_name
 from backup_manager.engine.repository.pack_writer import PackWriter
@@ -29,7 +27,6 @@ from backup_manager.engine.repository.snapshots import (
 )
 
 OPERATION = "Failed to create backup"
-FILES = "filesystem"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +142,12 @@ def _store_sources(
 ) -> tuple[list[tuple[FilesRequest, SourceOutcome]], int]:
     """Store all sources and return what became of each, and the bytes that were new to the repository."""
     repository = session.repository
-    known = BlobStore(session.storage, repository.vault, repository.compressor, writer.index)
+    base = BaseBackup(run.base, session, writer.index) if run.base is not None else None
     announcing = _announcing(hooks, committer)
     pipeline = SourcePipeline(repository, session.hashing, writer, announcing, clock)
     try:
         outcomes = [
-            (source, pipeline.store(source, previous_catalogue(run.base, source, known)))
+            (source, pipeline.store(source, base.catalogue(source) if base is not None else None))
             for source in run.request.sources
         ]
         pipeline.encoder.close()
@@ -208,15 +205,3 @@ def _record(source: FilesRequest, outcome: SourceOutcome) -> SourceRecord:
         source_bytes=root.bytes,
         warnings=outcome.warnings,
     )
-
-
-def previous_catalogue(
-    base: Snapshot | None, source: FilesRequest, known: BlobStore
-) -> PreviousCatalogue | None:
-    """Return what *base* knows of the source of this name, to be walked in step."""
-    if base is None:
-        return None
-    for record in base.sources:
-        if record.name == source.name and record.kind == FILES:
-            return PreviousCatalogue(CatalogueReader(known.fetch, record.catalogue, known.prefetch))
-    return None

@@ -8,7 +8,8 @@ from backup_manager.common.clock import from_seconds
 from backup_manager.common.errors import during
 from backup_manager.contract.backups import BackupResult, BackupType, RunStatus
 from backup_manager.contract.requests import BackupRequest, FilesRequest
-from backup_manager.engine.jobs.backup import OPERATION, newest_of, previous_catalogue
+from backup_manager.engine.jobs.backup import OPERATION, newest_of
+from backup_manager.engine.jobs.base_backup import BaseBackup
 from backup_manager.engine.jobs.sources import judge_source, tell_problems
 from backup_manager.engine.jobs.wiring import Session
 from backup_manager.engine.repository.catalogue.previous import PreviousCatalogue
@@ -57,7 +58,7 @@ def plan_backup(
         for source in request.sources:
             known = None
             if session is not None and base is not None and kind is BackupType.INCREMENTAL:
-                known = previous_catalogue(base, source, session.read_blobs())
+                known = BaseBackup(base, session, session.read_blobs().index).catalogue(source)
             warnings.extend(_count(source, known, session, tally))
         return BackupResult(
             id=next_backup_id(request.policy, now, [snapshot.backup_id for snapshot in snapshots]),

@@ -28,6 +28,10 @@ from backup_manager.engine.sources.filesystem.walk import walk
 
 MOST_WARNINGS = 100  # kept in the snapshot of one source; the rest is counted
 TOLD_PROBLEMS = 5  # in an error's text
+DAMAGED_BASE = (
+    "data of the previous backup are damaged or missing: what needs them was read and stored again; "
+    "`sirsinexus backup verify --all` shows which backups are affected"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,10 @@ class SourcePipeline:
         root = ingest.run(found)
         judge_source(source, root.files + root.others, root.directories, problems)
         self._done = Progress(self._done.bytes + root.bytes, self._done.files + root.files)
-        return SourceOutcome(root, ingest.totals, tell_problems(problems))
+        warnings = tell_problems(problems)
+        if previous is not None and previous.is_damaged:
+            warnings += (DAMAGED_BASE,)
+        return SourceOutcome(root, ingest.totals, warnings)
 
     def _tell(self, done: int, files: int) -> None:
         self._hooks.progress(Progress(self._done.bytes + done, self._done.files + files))

@@ -18,7 +18,7 @@ from backup_manager.engine.repository.catalogue.entries import (
     path_key,
     subtree_keys,
 )
-from backup_manager.engine.repository.catalogue.metadata import Fetch
+from backup_manager.engine.repository.catalogue.metadata import Fetch, refs_of
 from backup_manager.engine.repository.catalogue.node import decode_node, summarise, totals_of
 from backup_manager.engine.repository.catalogue.page import Page, PagedEntry, decode_page, resolve
 
@@ -64,6 +64,21 @@ class CatalogueReader:
         if entries[0].path != descriptor.first or entries[-1].path != descriptor.last:
             raise CorruptDataError(f"the catalogue page of {descriptor.first!r} holds other paths")
         return page
+
+    def refs(self, blob_id: bytes) -> tuple[list[bytes], list[bytes]]:
+        """Return the metadata and data ids that a page or a chunk list refers to, its body not decoded.
+
+        Raises:
+            CorruptDataError: the blob cannot be read, or is none of the catalogue.
+        """
+        _, _, metadata, data = refs_of(self._fetch(blob_id))
+        return metadata, data
+
+    def announce(self, descriptors: Sequence[PageDescriptor]) -> None:
+        """Tell that these pages are about to be read."""
+        missing = [descriptor.id for descriptor in descriptors if descriptor.id not in self._pages]
+        if missing:
+            self._announce(missing)
 
     def _fetched_page(self, page_id: bytes) -> Page:
         page = decode_page(self._fetch(page_id))
@@ -179,9 +194,7 @@ class CatalogueReader:
         yield from self._announced(ahead)
 
     def _announced(self, descriptors: Sequence[PageDescriptor]) -> Iterator[Page]:
-        missing = [descriptor.id for descriptor in descriptors if descriptor.id not in self._pages]
-        if missing:
-            self._announce(missing)
+        self.announce(descriptors)
         for descriptor in descriptors:
             yield self.page(descriptor)
 
