@@ -41,6 +41,12 @@ def encoder(sink: Sink) -> BlobEncoder:
     return BlobEncoder(VAULT, ZstdCompressor(3), sink)
 
 
+def submit_for_seconds(encoding: BlobEncoder, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        encoding.submit(b"more")
+
+
 def test_blob_is_stored_under_the_id_of_its_plain_bytes() -> None:
     sink = Sink()
     encoding = encoder(sink)
@@ -66,10 +72,8 @@ def test_only_new_bytes_count_as_added() -> None:
 def test_failure_of_the_store_reaches_the_reader() -> None:
     encoding = encoder(Sink(room=0))
     encoding.submit(b"first")
-    deadline = time.monotonic() + 10
     with pytest.raises(InsufficientStorageError, match="full"):
-        while time.monotonic() < deadline:
-            encoding.submit(b"more")
+        submit_for_seconds(encoding, 10)
     with pytest.raises(InsufficientStorageError):
         encoding.close()
 

@@ -5,11 +5,11 @@ import threading
 
 import pytest
 
+from backup_manager.common.printable import printable
 from backup_manager.engine.sources.filesystem.problems import (
     Problem,
     ProblemKind,
     Problems,
-    printable,
     problem_from,
 )
 

@@ -6,10 +6,11 @@ import stat
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from backup_manager.contract.requests import RestoreMode
 from backup_manager.engine.repository.catalogue.entries import Entry, EntryKind, Extent, FileContent
 from backup_manager.engine.targets.filesystem.compare import compare
 from backup_manager.engine.targets.filesystem.destination import Claim, open_destination
-from backup_manager.engine.targets.filesystem.options import RestoreMode, RestoreOptions, RestoreStats
+from backup_manager.engine.targets.filesystem.options import RestoreOptions, RestoreStats
 from backup_manager.engine.targets.filesystem.restore import restore
 
 CHUNK = 64 * 1024

@@ -8,10 +8,11 @@ from tests.support.unprivileged import as_nobody
 from tests.unit.targets.memory_backup import CLAIM, MemoryBackup, bring_back
 
 from backup_manager.common.errors import TargetUnusableError
+from backup_manager.contract.requests import RestoreMode
 from backup_manager.engine.repository.catalogue.entries import EntryKind
 from backup_manager.engine.targets.filesystem.destination import Claim, open_destination
 from backup_manager.engine.targets.filesystem.failures import target_error
-from backup_manager.engine.targets.filesystem.options import RestoreMode, RestoreOptions, WarningKind
+from backup_manager.engine.targets.filesystem.options import RestoreOptions, WarningKind
 
 FAIL, MERGE, MIRROR = RestoreMode.FAIL, RestoreMode.MERGE, RestoreMode.MIRROR
 

@@ -10,8 +10,9 @@ from tests.support.trees import describe_tree
 from tests.unit.targets.memory_backup import CLAIM, MemoryBackup, bring_back
 
 from backup_manager.common.errors import BackupManagerError, CorruptDataError, TargetUnusableError
+from backup_manager.contract.requests import RestoreMode
 from backup_manager.engine.repository.catalogue.entries import EntryKind, Extent, FileContent
-from backup_manager.engine.targets.filesystem.options import RestoreMode, RestoreOptions
+from backup_manager.engine.targets.filesystem.options import RestoreOptions
 
 DIRECTORY, SYMLINK = EntryKind.DIRECTORY, EntryKind.SYMLINK
 MERGE, MIRROR = RestoreMode.MERGE, RestoreMode.MIRROR

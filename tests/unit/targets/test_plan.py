@@ -10,8 +10,9 @@ from tests.unit.targets.memory_backup import CLAIM, MemoryBackup, back_up, bring
 from tests.unit.targets.test_hostile import TREES, grow, plant, write
 
 from backup_manager.common.errors import TargetUnusableError
+from backup_manager.contract.requests import RestoreMode
 from backup_manager.engine.repository.catalogue.entries import EntryKind
-from backup_manager.engine.targets.filesystem.options import RestoreMode, RestoreOptions
+from backup_manager.engine.targets.filesystem.options import RestoreOptions
 from backup_manager.engine.targets.filesystem.plan import RestorePlan, plan_restore
 
 OPTIONS = RestoreOptions(b"/s")

@@ -9,9 +9,10 @@ import pytest
 from tests.support.trees import build_hostile_tree, compare_trees
 from tests.unit.targets.memory_backup import CLAIM, MemoryBackup, back_up, bring_back
 
+from backup_manager.contract.requests import RestoreMode
 from backup_manager.engine.repository.catalogue.entries import EntryKind
 from backup_manager.engine.targets.filesystem.destination import Claim, open_destination
-from backup_manager.engine.targets.filesystem.options import RestoreMode, RestoreOptions, Tuning
+from backup_manager.engine.targets.filesystem.options import RestoreOptions, Tuning
 from backup_manager.engine.targets.filesystem.restore import restore
 
 TUNING = Tuning(pieces=5)

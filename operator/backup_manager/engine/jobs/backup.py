@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 
-from backup_manager.common.clock import from_seconds
 from backup_manager.common.errors import during
-from backup_manager.contract.backups import BackupResult, BackupType, RunStatus
+from backup_manager.contract.backups import BackupResult, BackupType
 from backup_manager.contract.requests import BackupRequest, FilesRequest, Hooks, Progress
 from backup_manager.engine.jobs.base_backup import FILES, BaseBackup
+from backup_manager.engine.jobs.listing import build_result
 from backup_manager.engine.jobs.sources import SourceOutcome, SourcePipeline
 from backup_manager.engine.jobs.wiring import Session
 from backup_manager.engine.repository.collection import Parts
@@ -74,28 +74,6 @@ def software_version() -> str:
         return "unknown"
 
 
-def result_of(snapshot: Snapshot) -> BackupResult:
-    """Return the backup that *snapshot* is, as the contract has it."""
-    return BackupResult(
-        id=snapshot.backup_id,
-        policy=snapshot.policy,
-        type=snapshot.type,
-        status=RunStatus.SUCCEEDED,
-        started_at=from_seconds(snapshot.started_at),
-        completed_at=from_seconds(snapshot.completed_at),
-        duration_seconds=max(0.0, snapshot.completed_at - snapshot.started_at),
-        sources=tuple(source.name for source in snapshot.sources),
-        files=sum(source.files for source in snapshot.sources),
-        directories=sum(source.directories for source in snapshot.sources),
-        source_bytes=sum(source.source_bytes for source in snapshot.sources),
-        read_bytes=snapshot.read_bytes,
-        added_bytes=snapshot.added_bytes,
-        stored_bytes=snapshot.stored_bytes,
-        warnings=snapshot.warnings,
-        snapshot_id=snapshot.name,
-    )
-
-
 def _settle(request: BackupRequest, snapshots: Iterable[Snapshot], clock: Callable[[], float]) -> Run:
     base = newest_of(request.policy, snapshots)
     kind = request.type or (BackupType.FULL if base is None else BackupType.INCREMENTAL)
@@ -129,7 +107,7 @@ def _store(
         added_bytes=added_bytes,
         stored_bytes=totals.stored_bytes + totals.index_bytes,
     )
-    return result_of(committer.commit(snapshot))
+    return build_result(committer.commit(snapshot))
 
 
 def _store_sources(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from backup_manager.common.clock import from_seconds
 from backup_manager.common.errors import ChecksumMismatchError, CorruptDataError, during
+from backup_manager.common.printable import printable
 from backup_manager.contract.requests import Hooks, Progress, RestoreRequest
 from backup_manager.contract.results import (
     PathSample,
@@ -25,10 +26,9 @@ from backup_manager.engine.jobs.wiring import Session
 from backup_manager.engine.repository.blobs import BlobStore
 from backup_manager.engine.repository.records import Record, RecordKind, read_records, write_record
 from backup_manager.engine.repository.snapshots import Snapshot, read_snapshots
-from backup_manager.engine.sources.filesystem.problems import printable
 from backup_manager.engine.targets.filesystem.compare import compare
 from backup_manager.engine.targets.filesystem.destination import Claim, open_destination
-from backup_manager.engine.targets.filesystem.options import RestoreMode, RestoreOptions, RestoreStats
+from backup_manager.engine.targets.filesystem.options import RestoreOptions, RestoreStats
 from backup_manager.engine.targets.filesystem.plan import plan_restore as plan_landing
 from backup_manager.engine.targets.filesystem.ports import StoredContents
 from backup_manager.engine.targets.filesystem.restore import restore
@@ -81,7 +81,7 @@ def plan_restore(session: Session, request: RestoreRequest) -> RestorePlanResult
             contents = StoredContents(blobs, readers[0], session.repository.vault)
             options = RestoreOptions(source=landing.source, selects=landing.selects())
             claim = _claim(snapshot, landing, request)
-            mode = RestoreMode(request.mode.value)
+            mode = request.mode
             entries = landing.entries(readers)
             plans.append(plan_landing(entries, contents, landing.destination, mode, claim, options))
         return RestorePlanResult(
@@ -132,7 +132,7 @@ def _land(
         cancelled=meter.hooks.cancelled,
         progress=meter.add,
     )
-    mode = RestoreMode(request.mode.value)
+    mode = request.mode
     with open_destination(landing.destination, mode, _claim(snapshot, landing, request)) as destination:
         stats = restore(landing.entries(readers), contents, destination, options)
         if request.verify or stats.skipped:

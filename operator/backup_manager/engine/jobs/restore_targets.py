@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from backup_manager.common.errors import NotFoundError, TargetUnusableError, UsageError
+from backup_manager.common.printable import printable
 from backup_manager.contract.requests import RestoreMode, RestoreRequest
 from backup_manager.engine.repository.blobs import BlobStore
 from backup_manager.engine.repository.catalogue.entries import EntryPath, StoredEntry, path_key
 from backup_manager.engine.repository.catalogue.reader import CatalogueReader
 from backup_manager.engine.repository.snapshots import Snapshot, SourceRecord, resolve
 from backup_manager.engine.sources.filesystem.excludes import Includes
-from backup_manager.engine.sources.filesystem.problems import printable
 from backup_manager.engine.storage.base import StorageProperties
 
 ROOT = b"/"

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from backup_manager.common.clock import from_seconds
 from backup_manager.common.errors import BackupManagerError, during
@@ -30,7 +30,9 @@ from backup_manager.engine.jobs.verify_restore import require_empty, run_restore
 from backup_manager.engine.jobs.verify_source import compare_with_previous, compare_with_source
 from backup_manager.engine.jobs.wiring import Session
 from backup_manager.engine.repository.checks.identity import read_identity
+from backup_manager.engine.repository.collection import Parts
 from backup_manager.engine.repository.keyring import KeyRing
+from backup_manager.engine.repository.plans import plan_damaged_packs
 from backup_manager.engine.repository.records import write_record
 from backup_manager.engine.repository.snapshots import Snapshot
 
@@ -50,7 +52,8 @@ def verify_backup(
 ) -> VerificationResult:
     """Run the checks of *request* over one backup, put the result on record, and return it.
 
-    What is wrong with the backup is in the result, not raised. *seed* decides which packs a sample has.
+    What is wrong with the backup is in the result, not raised. *seed* decides which packs a sample has. Packs
+    that are damaged are not relied upon by later backups, which store again what they need of them.
 
     Raises:
         NotFoundError: there is no such backup, or it was removed meanwhile.
@@ -68,7 +71,9 @@ def verify_backup(
             require_empty(request.destination)
         drawn = int.from_bytes(os.urandom(4)) if seed is None else seed
         sample = Sample(request.sample_percent, drawn)
-        checks = _Checks(session, request, snapshot, history, sample, hooks or Hooks()).run()
+        run = _Checks(session, request, snapshot, history, sample, hooks or Hooks())
+        checks = run.run()
+        _distrust(session, run.damaged_packs)
         ended = clock()
         result = VerificationResult(snapshot.backup_id, checks, from_seconds(ended))
         _write_record(session, result, snapshot, ended)
@@ -89,6 +94,7 @@ def verify_all(session: Session, hooks: Hooks | None = None, *, clock: Clock = t
         ring = _read_ring(session, history)
         whole = WholeVerification(session, history, ring, Meter(hooks or Hooks()))
         result = whole.run(from_seconds(clock()))
+        _distrust(session, whole.damaged_packs)
         for snapshot, verification in whole.judged:
             _write_record(session, verification, snapshot, clock())
     log.info("repository verified", backups=len(result.verifications), result=result.result.value)
@@ -113,6 +119,7 @@ class _Checks:
         self._history = history
         self._sample = sample
         self._hooks = hooks
+        self.damaged_packs: frozenset[str] = frozenset()
 
     def run(self) -> tuple[CheckResult, ...]:
         """Return the result of each check that was asked for."""
@@ -124,6 +131,7 @@ class _Checks:
                 self._session, self._snapshot, self._sample, self._hooks, read_packs=reads
             )
             evidence = examination.gather()
+            self.damaged_packs = evidence.damaged_packs
         runs: dict[Check, Callable[[], CheckResult]] = {
             Check.INTEGRITY: lambda: judge_integrity(evidence, self._sample),
             Check.COMPLETENESS: lambda: self._completeness(evidence),
@@ -159,6 +167,18 @@ class _Checks:
 
 def _read_ring(session: Session, history: History) -> KeyRing:
     return read_identity(session.storage, session.repository.opened, history.key_generations())
+
+
+def _distrust(session: Session, damaged_packs: Collection[str]) -> None:
+    """Let the next backups store again what these packs hold, as far as the store can be written."""
+    if not damaged_packs or not session.storage.properties.writable:
+        return
+    repository = session.repository
+    parts = Parts(session.storage, repository.vault, repository.compressor)
+    try:
+        plan_damaged_packs(parts, damaged_packs, session.tuning.protocol.random_bytes)
+    except BackupManagerError as err:
+        log.warning("damaged packs not noted", packs=len(damaged_packs), cause=err.cause)
 
 
 def _write_record(session: Session, result: VerificationResult, snapshot: Snapshot, at: float) -> None:

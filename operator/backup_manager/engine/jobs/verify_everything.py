@@ -51,6 +51,11 @@ class WholeVerification:
         self._needs_are_known = not history.snapshots.problems
         self._checker = PackChecker(session.storage, repository.vault, repository.compressor, meter.add)
 
+    @property
+    def damaged_packs(self) -> frozenset[str]:
+        """The packs in which something was found to be wrong."""
+        return frozenset(self._checker.faults.problems)
+
     def run(self, now: datetime) -> VerifyAllResult:
         """Return what is wrong with anything; damage is never raised.
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from backup_manager.common.errors import TargetUnusableError
+from backup_manager.common.printable import printable
 from backup_manager.common.units import format_size
 from backup_manager.contract.backups import Check, CheckOutcome, CheckResult
-from backup_manager.contract.requests import Hooks
+from backup_manager.contract.requests import Hooks, RestoreMode
 from backup_manager.engine.jobs.restore_targets import ROOT, Landing
 from backup_manager.engine.jobs.verify_checks import failed
 from backup_manager.engine.jobs.wiring import Session
@@ -20,9 +21,8 @@ from backup_manager.engine.targets.filesystem.compare import compare
 from backup_manager.engine.targets.filesystem.destination import LOST_AND_FOUND, Claim, open_destination
 from backup_manager.engine.targets.filesystem.failures import target_error
 from backup_manager.engine.targets.filesystem.folders import FOLDER, make_accessible
-from backup_manager.engine.targets.filesystem.options import RestoreMode, RestoreOptions
+from backup_manager.engine.targets.filesystem.options import RestoreOptions
 from backup_manager.engine.targets.filesystem.ports import StoredContents
-from backup_manager.engine.targets.filesystem.printing import printable
 from backup_manager.engine.targets.filesystem.restore import restore
 
 PREFIX = "backup-manager-restore-test-"

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from backup_manager.common.printable import printable
 from backup_manager.contract.requests import FilesRequest
 from backup_manager.engine.jobs.wiring import Session
 from backup_manager.engine.repository.catalogue.entries import Entry, EntryKind, path_key
@@ -12,7 +13,7 @@ from backup_manager.engine.repository.checks.faults import Faults
 from backup_manager.engine.repository.snapshots import Snapshot, SourceRecord
 from backup_manager.engine.sources.filesystem.excludes import Excludes
 from backup_manager.engine.sources.filesystem.metadata import kind_of
-from backup_manager.engine.sources.filesystem.problems import Problems, printable
+from backup_manager.engine.sources.filesystem.problems import Problems
 from backup_manager.engine.sources.filesystem.walk import Found, walk
 
 SHRUNK_TO = 0.5  # of the backup before: below, something was probably not mounted or was excluded by mistake

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from backup_manager.common.printable import printable
+
 KEPT = 1_000  # messages, about 300 bytes each: enough to see a pattern, too few to fill the memory
 
 
@@ -89,15 +91,3 @@ def problem_from(path: bytes, err: OSError, doing: str) -> Problem:
         return Problem(ProblemKind.VANISHED, path, "it was removed while the source was read")
     name = errno.errorcode.get(err.errno or 0, "unknown error")
     return Problem(ProblemKind.UNREADABLE, path, f"{doing} failed: {err.strerror} ({name})")
-
-
-def printable(path: bytes) -> str:
-    r"""Return *path* on one line: what is not UTF-8 or not printable is escaped, and so is ``\`` itself.
-
-    >>> printable(b"/a/new\nline"), printable(b"/caf\xe9"), printable("/größe".encode())
-    ('/a/new\\nline', '/caf\\xe9', '/größe')
-    """
-    text = path.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

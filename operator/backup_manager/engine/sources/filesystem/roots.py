@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backup_manager.common.errors import ConfigurationError, SourceUnreadableError
+from backup_manager.common.printable import printable
 from backup_manager.engine.sources.filesystem.long_paths import reachable
-from backup_manager.engine.sources.filesystem.problems import printable
 
 
 @dataclass(frozen=True, slots=True)

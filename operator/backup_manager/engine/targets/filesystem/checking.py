@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from backup_manager.common.printable import printable
 from backup_manager.engine.repository.catalogue.entries import Entry, EntryKind, Extent, FileContent
 from backup_manager.engine.targets.filesystem.folders import make_accessible
 from backup_manager.engine.targets.filesystem.metadata import OURS_TO_REMOVE, PRIVILEGED, listed_attributes
 from backup_manager.engine.targets.filesystem.options import WarningKind
 from backup_manager.engine.targets.filesystem.ports import Contents
-from backup_manager.engine.targets.filesystem.printing import printable
 
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 HASH_BYTES = 16

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from backup_manager.common.errors import TargetUnusableError
+from backup_manager.contract.requests import RestoreMode
 from backup_manager.engine.targets.filesystem.destination import LOST_AND_FOUND, Destination
 from backup_manager.engine.targets.filesystem.folders import FOLDER, open_folder, refusals
-from backup_manager.engine.targets.filesystem.options import RestoreMode
 from backup_manager.engine.targets.filesystem.ports import Selector
 from backup_manager.engine.targets.filesystem.printing import joined
 from backup_manager.engine.targets.filesystem.tree import Folder, relative_path

@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from backup_manager.common.errors import InterruptedRunError, TargetUnusableError
+from backup_manager.common.printable import printable
 from backup_manager.engine.repository.catalogue.entries import Entry, EntryKind, Extent, FileContent
 from backup_manager.engine.targets.filesystem.checking import Aspect, Checker, Difference
 from backup_manager.engine.targets.filesystem.destination import (
@@ -20,7 +21,6 @@ from backup_manager.engine.targets.filesystem.links import LinkGroups
 from backup_manager.engine.targets.filesystem.mirror import list_others, pass_name, rest_of
 from backup_manager.engine.targets.filesystem.options import RestoreOptions, WarningKind
 from backup_manager.engine.targets.filesystem.ports import Contents, EntryStream
-from backup_manager.engine.targets.filesystem.printing import printable
 from backup_manager.engine.targets.filesystem.tree import Folder, Step, Walked, walk
 
 INLINE_BYTES = 1_048_576  # a longer file is hashed by other threads

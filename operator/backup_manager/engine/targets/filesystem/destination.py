@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from backup_manager.common.errors import TargetUnusableError
+from backup_manager.common.printable import printable
+from backup_manager.contract.requests import RestoreMode
 from backup_manager.engine.targets.filesystem.failures import target_error
-from backup_manager.engine.targets.filesystem.options import RestoreMode
-from backup_manager.engine.targets.filesystem.printing import printable
 
 STATE_PREFIX = b".backup-manager-restore-"
 LOST_AND_FOUND = b"lost+found"

@@ -3,7 +3,7 @@
 import errno
 
 from backup_manager.common.errors import TargetUnusableError
-from backup_manager.engine.targets.filesystem.printing import printable
+from backup_manager.common.printable import printable
 
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 NO_RIGHT = frozenset({errno.EACCES, errno.EPERM})

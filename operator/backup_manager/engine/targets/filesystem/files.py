@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from backup_manager.common.errors import CorruptDataError
+from backup_manager.common.printable import printable
 from backup_manager.engine.repository.catalogue.entries import Entry
 from backup_manager.engine.targets.filesystem.clearing import Clearing
 from backup_manager.engine.targets.filesystem.destination import Destination
 from backup_manager.engine.targets.filesystem.failures import target_error
 from backup_manager.engine.targets.filesystem.folders import FolderCache, landing, refusals
 from backup_manager.engine.targets.filesystem.metadata import MetadataWriter
-from backup_manager.engine.targets.filesystem.printing import printable
 from backup_manager.engine.targets.filesystem.tree import Folder
 
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from backup_manager.common.errors import CorruptDataError
+from backup_manager.common.printable import printable
+from backup_manager.contract.requests import RestoreMode
 from backup_manager.engine.repository.catalogue.entries import Entry, EntryKind, Extent, FileContent
 from backup_manager.engine.targets.filesystem.checking import Checker
 from backup_manager.engine.targets.filesystem.files import Part, PartedFile, WholeFile
 from backup_manager.engine.targets.filesystem.mirror import list_others, pass_name, rest_of
-from backup_manager.engine.targets.filesystem.options import RestoreMode, Tuning
+from backup_manager.engine.targets.filesystem.options import Tuning
 from backup_manager.engine.targets.filesystem.ports import EntryStream
-from backup_manager.engine.targets.filesystem.printing import printable
 from backup_manager.engine.targets.filesystem.resuming import Leftovers
 from backup_manager.engine.targets.filesystem.session import Session
 from backup_manager.engine.targets.filesystem.tree import Folder, Step, Walked, relative_path, walk

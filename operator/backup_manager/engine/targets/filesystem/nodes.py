@@ -5,14 +5,16 @@ import os
 import stat
 
 from backup_manager.common.errors import CorruptDataError, TargetUnusableError
+from backup_manager.common.printable import printable
+from backup_manager.contract.requests import RestoreMode
 from backup_manager.engine.repository.catalogue.entries import Entry, EntryKind
 from backup_manager.engine.targets.filesystem.clearing import Clearing
 from backup_manager.engine.targets.filesystem.destination import LOST_AND_FOUND, Destination
 from backup_manager.engine.targets.filesystem.failures import NO_RIGHT
 from backup_manager.engine.targets.filesystem.folders import FolderCache, refusals
 from backup_manager.engine.targets.filesystem.metadata import MetadataWriter, inherits_acl
-from backup_manager.engine.targets.filesystem.options import RestoreMode, WarningKind, Warnings
-from backup_manager.engine.targets.filesystem.printing import joined, printable
+from backup_manager.engine.targets.filesystem.options import WarningKind, Warnings
+from backup_manager.engine.targets.filesystem.printing import joined
 from backup_manager.engine.targets.filesystem.tree import Folder
 
 UNFINISHED = 0o1700  # nobody makes such a folder: one that is found was ours when a restore was killed

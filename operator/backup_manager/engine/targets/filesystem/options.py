@@ -5,16 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from backup_manager.common.printable import printable
 from backup_manager.engine.targets.filesystem.ports import Selector
-from backup_manager.engine.targets.filesystem.printing import printable
-
-
-class RestoreMode(StrEnum):
-    """What may already be in the destination, and what becomes of it."""
-
-    FAIL = "fail"  # nothing may be there
-    MERGE = "merge"  # what the backup has is overwritten, the rest stays
-    MIRROR = "mirror"  # what the backup has not is removed, within what the selector wants
 
 
 class WarningKind(StrEnum):

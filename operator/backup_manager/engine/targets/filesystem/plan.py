@@ -5,6 +5,8 @@ import stat
 from dataclasses import dataclass
 
 from backup_manager.common.errors import CorruptDataError
+from backup_manager.common.printable import printable
+from backup_manager.contract.requests import RestoreMode
 from backup_manager.contract.results import PathSample
 from backup_manager.engine.repository.catalogue.entries import Entry, EntryKind, FileContent
 from backup_manager.engine.targets.filesystem.clearing import (
@@ -17,9 +19,8 @@ from backup_manager.engine.targets.filesystem.destination import Claim, check_ho
 from backup_manager.engine.targets.filesystem.failures import target_error
 from backup_manager.engine.targets.filesystem.folders import FolderCache, landing
 from backup_manager.engine.targets.filesystem.mirror import list_others, pass_name, rest_of
-from backup_manager.engine.targets.filesystem.options import RestoreMode, RestoreOptions, Tuning
+from backup_manager.engine.targets.filesystem.options import RestoreOptions, Tuning
 from backup_manager.engine.targets.filesystem.ports import Contents, EntryStream
-from backup_manager.engine.targets.filesystem.printing import printable
 from backup_manager.engine.targets.filesystem.tree import Folder, Step, Walked, relative_path, walk
 
 MOST_PATHS = 1_000  # of each kind

@@ -3,10 +3,11 @@
 import os
 import stat
 
+from backup_manager.contract.requests import RestoreMode
 from backup_manager.engine.repository.catalogue.entries import Entry, Extent, FileContent
 from backup_manager.engine.targets.filesystem.checking import Aspect, Checker, Difference
 from backup_manager.engine.targets.filesystem.files import CHANGE, PartedFile
-from backup_manager.engine.targets.filesystem.options import RestoreMode, WarningKind
+from backup_manager.engine.targets.filesystem.options import WarningKind
 from backup_manager.engine.targets.filesystem.session import Session
 from backup_manager.engine.targets.filesystem.tree import Folder
 

@@ -6,9 +6,9 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from backup_manager.common.errors import CorruptDataError
+from backup_manager.common.printable import printable
 from backup_manager.engine.repository.catalogue.entries import Entry, EntryKind, FileContent
 from backup_manager.engine.targets.filesystem.ports import EntryStream, Selector
-from backup_manager.engine.targets.filesystem.printing import printable
 
 NO_NAMES = frozenset({b"", b".", b".."})
 
