@@ -7,9 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.integration.workbench import INCREMENTAL, Workbench, files_source, read, write
+from tests.integration.workbench import FULL, INCREMENTAL, Workbench, files_source, read, write
 
-from backup_manager.contract.requests import Hooks
+from backup_manager.contract.backups import BackupType, VerificationOutcome
+from backup_manager.contract.requests import Hooks, VerifyRequest
+from backup_manager.engine.jobs.maintain import maintain
+from backup_manager.engine.jobs.verify import verify_all, verify_backup
 from backup_manager.engine.sources.filesystem import large
 
 MIB = 1 << 20
@@ -124,3 +127,30 @@ def test_of_a_base_that_has_lost_one_pack_the_rest_is_not_read_again(folder_benc
     newest.unlink()
 
     assert folder_bench.back_up(tree).read_bytes == 3 * MIB
+
+
+@pytest.mark.parametrize("kind", [FULL, INCREMENTAL])
+@pytest.mark.parametrize("damaged", ["d", "m", "dm"])
+def test_a_backup_after_a_failed_verification_mends_the_damaged_ones(
+    folder_bench: Workbench, kind: BackupType, damaged: str
+) -> None:
+    tree = folder_bench.place + b"/tree"
+    contents = {b"/small": os.urandom(3000), b"/large": os.urandom(5 * MIB)}
+    for name, content in contents.items():
+        write(tree + name, content)
+    first = folder_bench.back_up(tree)
+    for folder in damaged:
+        for path in packs_of(folder_bench, folder):
+            flip(path)
+
+    with folder_bench.session() as session:
+        verify = verify_all(session) if "m" in damaged else verify_backup(session, VerifyRequest(first.id))
+        assert verify.result is VerificationOutcome.FAILED
+    second = folder_bench.back_up(tree, type=kind)
+
+    for backup in (first, second):
+        folder_bench.bring_back(tree, target := folder_bench.place + b"/" + backup.id.encode(), backup.id)
+        assert {name: read(target + name) for name in contents} == contents
+    with folder_bench.session() as session:
+        maintain(session, grace_seconds=0)
+        assert verify_all(session).result is VerificationOutcome.PASSED

@@ -1,10 +1,12 @@
 """Plans: what maintenance is going to delete, said a grace period before it does, so that writers avoid it."""
 
+import os
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from backup_manager.common.errors import CorruptDataError
 from backup_manager.engine.repository.collection import Collected, Collection, Damaged, Parts, Stored
-from backup_manager.engine.repository.intents import split_names
+from backup_manager.engine.repository.intents import join_names, split_names
 from backup_manager.engine.repository.ports import ObjectKind
 
 
@@ -77,3 +79,21 @@ def read_planned_packs(parts: Parts) -> frozenset[str]:
             solution=f"Delete {problem.object_name} while no maintenance runs: it holds no data.",
         )
     return board.planned_packs()
+
+
+def plan_damaged_packs(
+    parts: Parts, packs: Iterable[str], random_bytes: Callable[[int], bytes] = os.urandom
+) -> bool:
+    """Put a plan that names those of *packs* that no plan names yet, and return whether there are any.
+
+    From then on writers store again what these packs hold, which mends older backups too: a blob is read
+    from whichever pack has it undamaged. Maintenance prefers the new copies, and deletes a damaged pack only
+    when each blob that something needs is elsewhere.
+
+    Raises:
+        CorruptDataError: a plan cannot be read, so that nobody knows what it names.
+    """
+    fresh = frozenset(packs) - read_planned_packs(parts)
+    if fresh:
+        plan_collection(parts).put_new(Plan(packs=join_names(fresh)), random_bytes)
+    return bool(fresh)

@@ -34,6 +34,9 @@ A maintainer (``maintenance``)
        prefer the same. Then it puts a plan. Index shards go the same way, once others say the same.
     5. Removes plans whose closing mark is older than L, then the marks; intents that are expired.
 
+Anybody may put a plan at any time: what it names is only deleted as 3 has it. Verification does so for packs
+that are damaged, so that writers store again what they hold.
+
 Why nothing is lost
     *A pack that a timely snapshot refers to.* The maintainer that deletes it has read the intents before the
     intent was put, or after it was removed. In the second case it reads the snapshots later, and finds the
