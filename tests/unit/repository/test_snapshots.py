@@ -159,6 +159,12 @@ def test_what_is_not_there_is_not_found(text: str, policy: str | None) -> None:
         resolve(THREE, text, policy)
 
 
+def test_the_id_of_a_backup_that_is_gone_does_not_stand_for_its_neighbour() -> None:
+    with pytest.raises(NotFoundError):
+        resolve(THREE[1:], "files-2025-06-24-000000")
+    assert resolve(THREE[1:], "files-2025-06-24") is THREE[1]
+
+
 def test_not_found_names_snapshots_that_cannot_be_read() -> None:
     storage = stored(snapshot())
     storage.put(f"snapshots/{snapshot().name}", [b"rubbish"])

@@ -1,5 +1,6 @@
 """Snapshots: one small sealed document for each backup, stored last, found by the backup's id."""
 
+import re
 from collections.abc import Collection as SizedIterable
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from backup_manager.engine.storage.base import Storage
 BackupId = NewType("BackupId", str)
 SnapshotName = NewType("SnapshotName", str)
 LATEST = "latest"
+WHOLE_ID = re.compile(r".*-\d{4}-\d{2}-\d{2}-\d{6}(-\d+)?", re.DOTALL)
 _SHOWN_CANDIDATES = 10
 
 
@@ -165,7 +167,9 @@ def resolve(snapshots: SnapshotList | Iterable[Snapshot], text: str, policy: str
     """Return the backup that *text* names: an id, an unambiguous prefix of one, or ``latest``.
 
     An exact id always wins; ``latest`` is the one that was started last. The whole random name of a snapshot
-    is understood too, for the case that two backups have one id. *policy* narrows the choice.
+    is understood too, for the case that two backups have one id. *policy* narrows the choice. The whole id of
+    a backup that is gone never stands for its neighbour of the same second, whose id begins alike: otherwise
+    a removal that is carried out twice would remove both.
 
     Raises:
         NotFoundError: there is none.
@@ -174,9 +178,9 @@ def resolve(snapshots: SnapshotList | Iterable[Snapshot], text: str, policy: str
     known = [found for found in snapshots if policy is None or found.policy == policy]
     if text == LATEST and known:
         return max(known, key=lambda found: (found.started_at, found.completed_at, found.name))
-    chosen = [found for found in known if text in (found.backup_id, found.name)] or [
-        found for found in known if text and found.backup_id.startswith(text)
-    ]
+    chosen = [found for found in known if text in (found.backup_id, found.name)]
+    if not chosen and text and not WHOLE_ID.fullmatch(text):
+        chosen = [found for found in known if found.backup_id.startswith(text)]
     if not chosen:
         raise _not_found(snapshots, text, policy)
     if len(chosen) > 1:
