@@ -4,16 +4,22 @@ import errno
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
-from tests.integration.workbench import FULL, INCREMENTAL, Workbench, files_source, read, write
+from tests.integration.workbench import FULL, INCREMENTAL, POLICY, Workbench, files_source, read, write
 
+from backup_manager.common.clock import from_seconds
 from backup_manager.contract.backups import BackupType, VerificationOutcome
 from backup_manager.contract.requests import Hooks, VerifyRequest
 from backup_manager.engine.jobs.maintain import maintain
 from backup_manager.engine.jobs.verify import verify_all, verify_backup
+from backup_manager.engine.repository.names import random_name
+from backup_manager.engine.repository.snapshots import SnapshotName, read_snapshots, write_snapshot
 from backup_manager.engine.sources.filesystem import large
+from backup_manager.reconcile.retention import Candidate, RetentionRule, decide_all
 
 MIB = 1 << 20
 
@@ -154,3 +160,26 @@ def test_a_backup_after_a_failed_verification_mends_the_damaged_ones(
     with folder_bench.session() as session:
         maintain(session, grace_seconds=0)
         assert verify_all(session).result is VerificationOutcome.PASSED
+
+
+def test_backups_of_one_id_are_kept_and_removed_together(bench: Workbench) -> None:
+    write(bench.place + b"/tree/file", b"content")
+    first = bench.back_up(bench.place + b"/tree")
+    with bench.session() as session:
+        repository = session.repository
+        known = session.storage, repository.vault, repository.compressor
+        (snapshot,) = read_snapshots(*known)
+        write_snapshot(*known, replace(snapshot, name=SnapshotName(random_name())))
+        newest = bench.back_up(bench.place + b"/tree")
+        rule = RetentionRule(keep_last=1), ZoneInfo("UTC")
+
+        decision = decide_all(
+            [
+                Candidate(each.backup_id, each.policy, from_seconds(each.started_at))
+                for each in read_snapshots(*known)
+            ],
+            {POLICY: rule},
+        )
+        assert [verdict.id for verdict in decision.removed] == [first.id]
+        maintain(session, removed=[first.id])
+        assert [each.backup_id for each in read_snapshots(*known)] == [newest.id]

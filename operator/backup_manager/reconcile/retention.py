@@ -7,7 +7,7 @@ without a backup does not count. Failed runs are no backups: they fill no period
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -101,11 +101,12 @@ def decide_all(
 ) -> RetentionDecision:
     """Return what is kept of *backups* of several policies, each by its own rule, newest first.
 
-    Backups of a policy that *rules* does not name are all kept.
+    Backups of a policy that *rules* does not name are all kept. Two writers that begin in the same second may
+    give one id twice: these backups stay or go together, by one verdict.
     """
     by_policy: dict[str, list[Candidate]] = {}
     starts: dict[str, tuple[datetime, str]] = {}
-    for backup in backups:
+    for backup in _with_one_id_each(backups):
         by_policy.setdefault(backup.policy, []).append(backup)
         starts[backup.id] = (backup.started_at, backup.id)
     kept: list[Verdict] = []
@@ -119,6 +120,20 @@ def decide_all(
             kept.extend(Verdict(backup.id, (NOT_CONFIGURED,)) for backup in own)
     order = _newest_first(starts)
     return RetentionDecision(tuple(sorted(kept, key=order)), tuple(sorted(removed, key=order)))
+
+
+def _with_one_id_each(backups: Iterable[Candidate]) -> Iterable[Candidate]:
+    """Return one candidate for each id, which has every reason to stay that one of that id has."""
+    found: dict[str, Candidate] = {}
+    for backup in backups:
+        twin = found.get(backup.id, backup)
+        found[backup.id] = replace(
+            max(backup, twin, key=lambda each: each.started_at),
+            succeeded=backup.succeeded or twin.succeeded,
+            verified=backup.verified or twin.verified,
+            held=backup.held or twin.held,
+        )
+    return found.values()
 
 
 def _newest_first(starts: Mapping[str, tuple[datetime, str]]) -> Callable[[Verdict], int]:

@@ -33,7 +33,7 @@ def maintain(
     dry_run: bool = False,
     removed: Collection[str] = (),
 ) -> PruneTotals:
-    """Remove the backups of the ids in *removed*, then carry out maintenance; a dry run says what would come of it.
+    """Remove all backups of the ids in *removed*, then carry out maintenance; a dry run says what would come of it.
 
     With *grace_seconds* 0 the caller promises that nobody writes to the repository meanwhile.
 
@@ -73,8 +73,8 @@ def _find(session: Session, ids: Collection[str]) -> list[Snapshot]:
         return []
     repository = session.repository
     snapshots = read_snapshots(session.storage, repository.vault, repository.compressor)
-    known: dict[str, Snapshot] = {snapshot.backup_id: snapshot for snapshot in snapshots}
-    missing = sorted(set(ids) - known.keys())
+    going = [snapshot for snapshot in snapshots if snapshot.backup_id in ids]
+    missing = sorted(set(ids) - {snapshot.backup_id for snapshot in going})
     if missing:
         raise NotFoundError(f"backup {missing[0]} does not exist any more")
-    return [known[backup_id] for backup_id in ids]
+    return going
