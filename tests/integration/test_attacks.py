@@ -12,6 +12,7 @@ import pytest
 from tests.integration.workbench import FULL, INCREMENTAL, POLICY, Workbench, files_source, read, write
 
 from backup_manager.common.clock import from_seconds
+from backup_manager.common.errors import SourceUnreadableError
 from backup_manager.contract.backups import BackupType, VerificationOutcome
 from backup_manager.contract.requests import Hooks, VerifyRequest
 from backup_manager.engine.jobs.maintain import maintain
@@ -183,3 +184,25 @@ def test_backups_of_one_id_are_kept_and_removed_together(bench: Workbench) -> No
         assert [verdict.id for verdict in decision.removed] == [first.id]
         maintain(session, removed=[first.id])
         assert [each.backup_id for each in read_snapshots(*known)] == [newest.id]
+
+
+def test_a_file_that_its_network_file_system_lost_while_it_was_read_is_a_problem_and_no_defect(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = bench.place + b"/tree"
+    for name in (b"/lost-large", b"/found-large"):
+        write(tree + name, os.urandom(MIB))
+    for name in (b"/lost-small", b"/found-small"):
+        write(tree + name, name)
+    fstat = os.fstat
+
+    def lose(descriptor: int) -> os.stat_result:
+        if b"/lost-" in os.readlink(b"/proc/self/fd/%d" % descriptor):
+            raise OSError(errno.ESTALE, "Stale file handle")
+        return fstat(descriptor)
+
+    monkeypatch.setattr(os, "fstat", lose)
+    found = bench.back_up(files_source(tree, allow_unreadable=True))
+    assert (found.files, len(found.warnings)) == (2, 2)
+    with pytest.raises(SourceUnreadableError, match="Stale file handle"):
+        bench.back_up(tree)

@@ -16,6 +16,7 @@ from backup_manager.engine.repository.catalogue.entries import (
     CatalogueRoot,
     Entry,
     EntryKind,
+    FileContent,
     PageDescriptor,
 )
 from backup_manager.engine.repository.catalogue.page import Page, resolve
@@ -42,6 +43,7 @@ SYMLINK = 0o120000
 MOST_LINKED = (
     50_000  # inodes with several names whose content is remembered; more are read again, and deduplicate
 )
+MOST_LINKED_CHUNKS = 200_000  # of these, at 130 bytes each
 
 
 class Previous(Protocol):
@@ -106,6 +108,7 @@ class FilesystemIngest:
             tools.bundler, tools.hashing.member_hash, tools.problems, small_bytes=tools.small_file_bytes
         )
         self._linked: dict[tuple[int, int], tuple[Entry, PendingContent]] = {}
+        self._linked_chunks = 0
         self._read_of_file = 0
         self._looked_at = 0.0
         self.totals = IngestTotals()
@@ -202,8 +205,11 @@ class FilesystemIngest:
         if known is not None and known[0].ctime_ns == stat.st_ctime_ns and known[0].size == stat.st_size:
             return self._build(path, stat, stat.st_size, not known[0].racy, known[0].xattrs), known[1]
         entry, content = self._file(path, stat)
-        if known is not None or len(self._linked) < MOST_LINKED:
+        chunks = len(content.extents) if isinstance(content, FileContent) else 0
+        has_room = len(self._linked) < MOST_LINKED and self._linked_chunks + chunks <= MOST_LINKED_CHUNKS
+        if known is not None or has_room:
             self._linked[inode] = entry, content
+            self._linked_chunks += chunks
         return entry, content
 
     def _special(self, path: bytes, stat: os.stat_result) -> Entry:

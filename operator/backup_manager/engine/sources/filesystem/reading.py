@@ -45,7 +45,11 @@ def open_regular(path: bytes, stat: os.stat_result) -> tuple[int, os.stat_result
         descriptor = _open(path, stat)
     except OSError as err:
         raise EntryProblemError(_refusal(path, err)) from err
-    now = os.fstat(descriptor)
+    try:
+        now = _look(path, descriptor)
+    except EntryProblemError:
+        os.close(descriptor)
+        raise
     if now.st_mode & TYPE_BITS != REGULAR:
         os.close(descriptor)
         raise EntryProblemError(_not_regular(path))
@@ -117,8 +121,11 @@ def settle(
     """Return the stat after reading, and whether nothing was written since *before*; else it is a problem.
 
     *before* is the stat that :func:`open_regular` returned. The size to record is that of what was read.
+
+    Raises:
+        EntryProblemError: a network file system has lost the file.
     """
-    now = os.fstat(descriptor)
+    now = _look(path, descriptor)
     if _is_unchanged(before, now):
         return now, True
     problems(_changed(path))
@@ -217,9 +224,20 @@ def _is_unchanged(one: os.stat_result, other: os.stat_result) -> bool:
 
 def _failure(path: bytes, descriptor: int, err: OSError) -> Problem:
     """Return the problem of a failed read; a directory or FIFO that was opened unseen is a change."""
-    if os.fstat(descriptor).st_mode & TYPE_BITS != REGULAR:
-        return _not_regular(path)
+    try:
+        if os.fstat(descriptor).st_mode & TYPE_BITS != REGULAR:
+            return _not_regular(path)
+    except OSError:  # a network file system has lost the file: the first error says more
+        pass
     return problem_from(path, err, "reading it")
+
+
+def _look(path: bytes, descriptor: int) -> os.stat_result:
+    """Return the stat of an open file; a network file system may refuse even that."""
+    try:
+        return os.fstat(descriptor)
+    except OSError as err:
+        raise EntryProblemError(problem_from(path, err, "looking at it")) from err
 
 
 def _refusal(path: bytes, err: OSError) -> Problem:
