@@ -57,8 +57,8 @@ def measure_use(
     """Return the use of the packs in *sizes*, sorted by name.
 
     A blob counts as used in one of its packs only: in one that is not *distrusted*, then in that of which most
-    is used, then by name, so that all who look choose the same. It reads the whole index twice, and needs two
-    bits for each blob besides.
+    is used, then in the largest (what a killed run has joined is not joined again), then by name, so that all
+    who look choose the same. It reads the whole index twice, and needs two bits for each blob besides.
     """
     totals = dict.fromkeys(sizes, 0)
     needed = dict.fromkeys(sizes, 0)
@@ -72,9 +72,9 @@ def measure_use(
             if not seen.mark(blob_id):
                 twice.mark(blob_id)
 
-    def rank(place: Location) -> tuple[bool, float, str]:
+    def rank(place: Location) -> tuple[bool, float, int, str]:
         share = needed[place.pack] / totals[place.pack]
-        return place.pack in distrusted, -share, place.pack
+        return place.pack in distrusted, -share, -sizes[place.pack], place.pack
 
     used = dict(needed)
     for blob_id, place in index.entries():
