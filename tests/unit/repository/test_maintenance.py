@@ -12,7 +12,7 @@ from tests.unit.repository.histories import (
     restore,
 )
 
-from backup_manager.common.errors import CorruptDataError
+from backup_manager.common.errors import CorruptDataError, InterruptedRunError
 from backup_manager.engine.repository.maintenance import plan_maintenance, run_maintenance
 from backup_manager.engine.repository.snapshots import delete_snapshot
 
@@ -78,8 +78,21 @@ def test_without_grace_everything_goes_in_one_call(world: World) -> None:
     assert report.pending_bytes == 0
     assert report.freed_bytes > 2000
     assert restore(world, kept) == set(plains_of(1, 2, 3))
-    assert world.names("maintenance/") == []
     assert run_maintenance(world.parts, world.options(0)).freed_bytes == 0
+    assert len(world.names("maintenance/")) == 2  # for writers that began before
+    world.clock.pass_(DAY)
+    run_maintenance(world.parts, world.options(0))
+    assert world.names("maintenance/") == []
+
+
+def test_maintenance_without_grace_ends_a_running_backup_and_loses_nothing(world: World) -> None:
+    run = Run(world)
+    root = run.put_catalogue({"page": plains_of(1, 2, 3)})
+    run.flush()
+    run_maintenance(world.parts, world.options(0))
+    with pytest.raises(InterruptedRunError):
+        run.commit("a", root)
+    assert world.names("snapshots/") == []
 
 
 def test_a_sparse_pack_is_copied_and_then_goes(world: World) -> None:

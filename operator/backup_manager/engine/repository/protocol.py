@@ -25,24 +25,22 @@ A maintainer (``maintenance``)
     2. Reads in this order: intents, snapshots, snapshots once more, plans, packs, index. It marks every blob
        that can be reached from a snapshot or from the roots in an intent that is not expired. A snapshot whose
        catalogue cannot be read ends the run: nothing is deleted.
-    3. Carries out each open plan that is older than G, whoever made it: deletes those of its packs that no
-       unexpired intent names, and of which each marked blob is also in a listed pack that is not planned. Less
-       than half of the smaller of G and L has passed since 2 began, or it begins again with 2. Then it puts
-       a mark that closes the plan. Nobody acts on a plan that is closed.
-    4. Chooses what else is to go: packs, older than G and not planned, without a marked blob, and packs largely
+    3. Carries out each open plan that is at least G old, whoever made it: deletes those of its packs that no
+       unexpired intent names, and of which each marked blob is also in a listed pack that is not planned. If L/2
+       has passed since 2 began, it begins again with 2. Then it puts a mark that closes the plan. Nobody acts
+       on a plan that is closed.
+    4. Chooses what else is to go: packs, at least G old and not planned, without a marked blob, and packs largely
        without, whose marked blobs it first copies to new packs. Of several places of a blob, all maintainers
-       prefer the same. Then it puts a plan. Index shards go the same way, once others say the same.
-    5. Removes plans whose closing mark is older than L, then the marks; intents that are expired.
-
-Anybody may put a plan at any time: what it names is only deleted as 3 has it. Verification does so for packs
-that are damaged, so that writers store again what they hold.
+       prefer the same. Then it puts a plan. Index shards go the same way, once others say the same. If G is 0,
+       it goes on with 2 and 3: what was read before a plan was put never serves to carry it out.
+    5. Removes plans whose closing mark is at least L old, then the marks; intents that are expired.
 
 Why nothing is lost
     *A pack that a timely snapshot refers to.* The maintainer that deletes it has read the intents before the
     intent was put, or after it was removed. In the second case it reads the snapshots later, and finds the
-    snapshot. In the first case its plan is older by G than its reading, so the writer has found the plan in
-    4, unless the plan was removed by then: L after it was closed, so that all who acted on it have ended,
-    and the writer has found the pack missing.
+    snapshot. In the first case its plan was put before the intent, so the writer has found the plan in 4, unless
+    it was removed by then: L after it was closed, so that all who acted on it have ended, and the writer has
+    found the pack missing.
     *A late snapshot.* It is only kept after a look at the plans and the packs from after its put. A plan that
     is put later is carried out by somebody who finds the snapshot; one that was there was seen; one that was
     removed has no one left who acts on it.
@@ -50,13 +48,13 @@ Why nothing is lost
     has found one of the two, even if the base is deleted between the pages of a listing.
     *Two copies of one blob.* Each is deleted only while the other is in no plan. Of two maintainers with a plan
     for one copy each, the later one to read finds the other's plan, or the other's copy gone.
+    None of this depends on G. It spares those who would have to begin anew: runs that have not yet put an
+    intent, and readers. With G = 0 the caller promises that there are none.
 
 What is assumed
-    What is put or deleted is seen by every listing that begins later (a lag of less than a quarter of the
-    smaller of G and L does no harm). A request takes effect within half of the smaller of G and L after it
-    was issued. Clocks of writers and the store run at nearly one pace; they need not agree. All maintainers
-    of a repository use about one G. With G = 0 the caller promises that nobody writes or maintains meanwhile;
-    intents that are not expired are honoured all the same.
+    What is put or deleted is seen by every listing that begins later (a lag of less than L/4 does no harm
+    where G is longer than it). A request takes effect within L/2 after it was issued. Clocks of writers and
+    the store run at nearly one pace; they need not agree.
     A writer that slept for more than L/2 between 5 and 6 *and* is killed between 6 and 7 leaves a snapshot that
     nobody has promised to be whole; verification tells.
 

@@ -1,6 +1,6 @@
 """Carrying out plans: what of them may be deleted, by what was read, and the deletion itself."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -24,18 +24,26 @@ class Deletion:
     shards: tuple[str, ...] = ()
     freed_bytes: int = 0
 
+    def joined(self, other: "Deletion") -> "Deletion":
+        """Return both as one."""
+        return Deletion(
+            self.plans + other.plans,
+            self.packs + other.packs,
+            self.spared + other.spared,
+            self.shards + other.shards,
+            self.freed_bytes + other.freed_bytes,
+        )
 
-def plan_deletion(view: View, plans: Iterable[Stored[Plan]], written: Collection[str] = ()) -> Deletion:
-    """Return what may be deleted of *plans*, by what *view* has found; *written* packs were added since.
+
+def plan_deletion(view: View, plans: Sequence[Stored[Plan]]) -> Deletion:
+    """Return what may be deleted of *plans*, by what *view* has found since they were put.
 
     Nothing may be as long as the view is doubtful.
     """
-    plans = tuple(plans)
     if view.is_doubtful or not plans:
         return Deletion()
     named = {pack for stored in plans for pack in split_names(stored.value.packs) if pack in view.packs}
-    planned = view.board.planned_packs() | named
-    trusted = (view.packs.keys() | set(written)) - planned
+    trusted = view.packs.keys() - view.board.planned_packs()
     spared = {pack for pack in named if pack in view.spared}
     spared |= find_needed(view, named - spared, trusted)
     packs = tuple(sorted(named - spared))
@@ -68,17 +76,13 @@ def carry_out(parts: Parts, view: View, deletion: Deletion, options: Maintenance
     """
     names = [pack_object(pack, view.packs[pack].kind) for pack in deletion.packs]
     names += [document_object(ObjectKind.INDEX, shard) for shard in deletion.shards]
-    limit = options.acts_within_seconds
     for some in _portions(names, parts.storage):
-        if limit is not None and view.watch.seconds >= limit:
+        if view.watch.seconds >= options.acts_within_seconds:
             return False
         _delete_at_once(parts.storage, some)
     plans = plan_collection(parts)
     for name in deletion.plans:
-        if options.grace_seconds > 0:
-            plans.put_new(Plan(closes=name), options.random_bytes)
-        else:
-            plans.delete(name)  # nobody writes, so nobody needs to know any more
+        plans.put_new(Plan(closes=name), options.random_bytes)
     return True
 
 

@@ -32,19 +32,17 @@ def close_damaged_plans(parts: Parts, view: View, options: MaintenanceOptions) -
     """Put a mark for each plan that cannot be read: nobody can carry it out, and it stops every writer."""
     collection = plan_collection(parts)
     for damaged in view.board.damaged:
-        if options.grace_seconds <= 0:
-            collection.delete(damaged.name)
-        elif damaged.name not in view.board.closed_at:
+        if damaged.name not in view.board.closed_at:
             collection.put_new(Plan(closes=damaged.name), options.random_bytes)
 
 
 def _remove_closed_plans(parts: Parts, view: View, options: MaintenanceOptions) -> int:
-    life = options.life_seconds if options.grace_seconds > 0 else 0.0
-    over = {name for name, closed_at in view.board.closed_at.items() if view.now - closed_at >= life}
+    board = view.board
+    over = {name for name, at in board.closed_at.items() if view.now - at >= options.life_seconds}
     collection = plan_collection(parts)
     for name in sorted(over):
         collection.delete(name)
-    for mark, closes in view.board.marks:  # after the plan: a plan without its mark would be carried out
+    for mark, closes in board.marks:  # after the plan: a plan without its mark would be carried out
         if closes in over:
             collection.delete(mark)
     return len(over)

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from backup_manager.common.errors import CorruptDataError, ObjectMissingError, StorageUnreachableError
-from backup_manager.engine.repository.collection import Collected, Parts
+from backup_manager.engine.repository.collection import Collected, Parts, Stored
 from backup_manager.engine.repository.index import Index, Marks
 from backup_manager.engine.repository.index_loading import IndexReader, read_shard
 from backup_manager.engine.repository.index_shard import Shard
@@ -19,7 +19,7 @@ from backup_manager.engine.repository.names import (
     parse_document_object,
     parse_pack_object,
 )
-from backup_manager.engine.repository.plans import PlanBoard, read_board
+from backup_manager.engine.repository.plans import Plan, PlanBoard, read_board
 from backup_manager.engine.repository.ports import ObjectKind
 from backup_manager.engine.repository.problems import Problem
 from backup_manager.engine.repository.protocol import Stopwatch
@@ -48,10 +48,19 @@ class ShardInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Beginning:
+    """The store's time before anything was read, the plans that were there by then, and a watch since then."""
+
+    now: float
+    plans: frozenset[str]
+    watch: Stopwatch
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """The repository as one reading found it.
 
-    *now* is the store's time before anything was read, *watch* runs since then. *spared* are the packs that
+    *now* and *watch* are those of its beginning, *ripe_plans* may be carried out by it. *spared* are the packs that
     unexpired intents name; *is_doubtful*: one of these intents, or a plan, is damaged, so that nobody knows
     what it names. *live* are the blobs that something needs.
     """
@@ -63,13 +72,14 @@ class View:
     expired_intents: tuple[str, ...]
     snapshots: tuple[Snapshot, ...]
     board: PlanBoard
+    ripe_plans: tuple[Stored[Plan], ...]
     packs: dict[str, PackInfo]
     shards: tuple[ShardInfo, ...]
     index: Index
     live: Marks
 
 
-def read_view(parts: Parts, options: MaintenanceOptions, now: float, watch: Stopwatch) -> View:
+def read_view(parts: Parts, options: MaintenanceOptions, begun: Beginning) -> View:
     """Read everything and mark what is needed.
 
     Raises:
@@ -80,17 +90,18 @@ def read_view(parts: Parts, options: MaintenanceOptions, now: float, watch: Stop
     snapshots = tuple(found for found in read_all_snapshots(parts) if found.name not in hidden)
     board = read_board(parts)
     packs, shards, index = _read_index(parts)
-    oldest = now - options.life_seconds
+    oldest = begun.now - options.life_seconds
     valid = [stored for stored in intents.found if stored.modified >= oldest]
     live = mark_live(parts, index, snapshots, [stored.value for stored in valid])
     return View(
-        now=now,
-        watch=watch,
+        now=begun.now,
+        watch=begun.watch,
         spared=frozenset(name for stored in valid for name in split_names(stored.value.packs)),
         is_doubtful=bool(board.damaged) or any(found.modified >= oldest for found in intents.damaged),
         expired_intents=tuple(_expired(intents, oldest)),
         snapshots=snapshots,
         board=board,
+        ripe_plans=tuple(_ripe(board, options, begun)),
         packs=packs,
         shards=shards,
         index=index,
@@ -110,6 +121,13 @@ def read_all_snapshots(parts: Parts) -> tuple[Snapshot, ...]:
     for damaged in (*first.damaged, *second.damaged):
         raise CorruptDataError(f"{damaged.problem.facts}; nothing is deleted as long as it is there")
     return tuple(stored.value for stored in (*first.found, *second.found))
+
+
+def _ripe(board: PlanBoard, options: MaintenanceOptions, begun: Beginning) -> Iterator[Stored[Plan]]:
+    """Yield open plans that are old enough, and were there before the reading began: times are whole seconds."""
+    for stored in board.open_plans:
+        if stored.name in begun.plans and begun.now - stored.modified >= options.grace_seconds:
+            yield stored
 
 
 def _expired(intents: Collected[Intent], oldest: float) -> Iterator[str]:

@@ -4,19 +4,17 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from backup_manager.common.errors import InterruptedRunError, ObjectMissingError
-from backup_manager.engine.repository.collection import Parts, Stored
+from backup_manager.engine.repository.collection import Parts
 from backup_manager.engine.repository.copying import copy_blobs
 from backup_manager.engine.repository.intents import join_names
 from backup_manager.engine.repository.maintenance.choice import Choice, PackUse, choose_packs, measure_use
 from backup_manager.engine.repository.maintenance.deletion import Deletion, carry_out, plan_deletion
 from backup_manager.engine.repository.maintenance.leftovers import close_damaged_plans, remove_leftovers
-from backup_manager.engine.repository.maintenance.reading import View, read_view
+from backup_manager.engine.repository.maintenance.reading import Beginning, View, read_view
 from backup_manager.engine.repository.maintenance.settings import MaintenanceOptions
 from backup_manager.engine.repository.maintenance.shards import ShardChoice, choose_shards, write_merged
-from backup_manager.engine.repository.names import document_object
 from backup_manager.engine.repository.pack_writer import PackWriter
 from backup_manager.engine.repository.plans import Plan, plan_collection
-from backup_manager.engine.repository.ports import ObjectKind
 from backup_manager.engine.repository.protocol import Stopwatch
 
 _MOST_VIEWS = 3
@@ -28,15 +26,25 @@ DEFAULT_OPTIONS = MaintenanceOptions()
 class MaintenancePlan:
     """What a run is going to do.
 
-    *deletion* is due now; *choice* and *shards* enter a new plan. *pending_bytes* are those of packs that
-    are, or will be, planned and not yet deleted.
+    *deletion* is due now; *choice* and *shards* enter a new plan, which is carried out in the same run if it
+    *is_immediate*. *open_bytes* are those of packs in other plans that wait.
     """
 
     deletion: Deletion
     choice: Choice
     shards: ShardChoice
-    freed_bytes: int
-    pending_bytes: int
+    open_bytes: int
+    is_immediate: bool
+
+    @property
+    def freed_bytes(self) -> int:
+        """What the run frees."""
+        return self.deletion.freed_bytes + (self.choice.stored_bytes if self.is_immediate else 0)
+
+    @property
+    def pending_bytes(self) -> int:
+        """What is planned then, and not yet deleted."""
+        return self.open_bytes + (0 if self.is_immediate else self.choice.stored_bytes)
 
     @property
     def rewritten_bytes(self) -> int:
@@ -65,7 +73,8 @@ def plan_maintenance(parts: Parts, options: MaintenanceOptions = DEFAULT_OPTIONS
     Raises:
         CorruptDataError: as there.
     """
-    view = read_view(parts, options, options.clock(), Stopwatch(options.clocks))
+    names = frozenset(name for name, _ in plan_collection(parts).list())
+    view = read_view(parts, options, Beginning(options.clock(), names, Stopwatch(options.clocks)))
     return decide(view, options)
 
 
@@ -89,8 +98,7 @@ def run_maintenance(parts: Parts, options: MaintenanceOptions = DEFAULT_OPTIONS)
 
 def decide(view: View, options: MaintenanceOptions) -> MaintenancePlan:
     """Return what follows from *view*; reads and writes nothing."""
-    ripe = [stored for stored in view.board.open_plans if view.now - stored.modified >= options.grace_seconds]
-    deletion = plan_deletion(view, ripe)
+    deletion = plan_deletion(view, view.ripe_plans)
     remaining = {name: pack.size for name, pack in view.packs.items() if name not in set(deletion.packs)}
     planned = view.board.planned_packs()
     uses = measure_use(view.index, view.live, remaining, planned)
@@ -106,52 +114,52 @@ def decide(view: View, options: MaintenanceOptions) -> MaintenancePlan:
         deletion=deletion,
         choice=choice,
         shards=choose_shards(shards, staying, young),
-        freed_bytes=deletion.freed_bytes + (choice.stored_bytes if is_immediate else 0),
-        pending_bytes=open_bytes + (0 if is_immediate else choice.stored_bytes),
+        open_bytes=open_bytes,
+        is_immediate=is_immediate,
     )
 
 
-def read_store_time(parts: Parts, options: MaintenanceOptions) -> float:
-    """Return the store's time, from an object that is put, listed and removed: a plan of nothing."""
+def begin_reading(parts: Parts, options: MaintenanceOptions) -> Beginning:
+    """Return the store's time, from an object that is put, listed and removed, and the plans beside it."""
+    watch = Stopwatch(options.clocks)
     plans = plan_collection(parts)
-    name = plans.put_new(Plan(), options.random_bytes)
-    object_name = document_object(ObjectKind.PLAN, name)
-    times = [info.modified for info in parts.storage.list(object_name)]
-    plans.delete(name)
-    return min(times, default=0.0)  # a store that does not list it yet: then nothing is old enough
+    own = plans.put_new(Plan(), options.random_bytes)
+    times = {name: info.modified for name, info in plans.list()}
+    plans.delete(own)
+    now = times.get(own, 0.0)  # on a store that does not list it yet, nothing is old enough
+    return Beginning(now, frozenset(times.keys() - {own}), watch)
 
 
 def _run_once(parts: Parts, options: MaintenanceOptions) -> MaintenanceReport:
-    view, plan, is_done = _carry_out_old_plans(parts, options)
+    view, plan, freed = _carry_out_plans(parts, options)
     close_damaged_plans(parts, view, options)
-    new = _make_plan(parts, view, plan, options)
-    freed_bytes = plan.deletion.freed_bytes if is_done else 0
-    pending_bytes = plan.pending_bytes + (0 if is_done else plan.deletion.freed_bytes)
-    deleted = len(plan.deletion.packs) if is_done else 0
-    if new is not None and options.grace_seconds <= 0:
-        written = view.index.packs().keys() - view.packs.keys()
-        deletion = plan_deletion(view, (new,), written)
-        carry_out(parts, view, deletion, options)
-        freed_bytes += deletion.freed_bytes
-        deleted += len(deletion.packs)
+    is_made = _make_plan(parts, view, plan, options)
+    if is_made and options.grace_seconds <= 0:
+        del view  # its index: one at a time is enough
+        view, later, freed_later = _carry_out_plans(parts, options)  # by what was read after the plan was put
+        freed = freed.joined(freed_later)
+        waiting_bytes = later.open_bytes
+    else:
+        waiting_bytes = plan.open_bytes + plan.choice.stored_bytes
+    is_undone = plan.deletion.plans and not freed.plans
     return MaintenanceReport(
-        freed_bytes=freed_bytes,
-        pending_bytes=pending_bytes,
+        freed_bytes=freed.freed_bytes,
+        pending_bytes=waiting_bytes + (plan.deletion.freed_bytes if is_undone else 0),
         rewritten_bytes=plan.rewritten_bytes,
-        deleted_packs=deleted,
+        deleted_packs=len(freed.packs),
         planned_packs=len(plan.choice.packs),
         leftovers=remove_leftovers(parts, view, options),
     )
 
 
-def _carry_out_old_plans(parts: Parts, options: MaintenanceOptions) -> tuple[View, MaintenancePlan, bool]:
+def _carry_out_plans(parts: Parts, options: MaintenanceOptions) -> tuple[View, MaintenancePlan, Deletion]:
+    """Delete what is due, and return what it was done by, and what was done: nothing if it took too long."""
     for _ in range(_MOST_VIEWS):
-        now = read_store_time(parts, options)
-        view = read_view(parts, options, now, Stopwatch(options.clocks))
+        view = read_view(parts, options, begin_reading(parts, options))
         plan = decide(view, options)
         if carry_out(parts, view, plan.deletion, options):
-            return view, plan, True
-    return view, plan, False
+            return view, plan, plan.deletion
+    return view, plan, Deletion()
 
 
 def _is_eligible(view: View, use: PackUse, planned: Collection[str], options: MaintenanceOptions) -> bool:
@@ -166,10 +174,8 @@ def _still_planned(view: View, deletion: Deletion) -> frozenset[str]:
     return replace(view.board, plans=waiting).planned_packs()
 
 
-def _make_plan(
-    parts: Parts, view: View, plan: MaintenancePlan, options: MaintenanceOptions
-) -> Stored[Plan] | None:
-    """Copy what sparse packs are used for, merge shards, then put a plan; ``None`` if nothing is to go."""
+def _make_plan(parts: Parts, view: View, plan: MaintenancePlan, options: MaintenanceOptions) -> bool:
+    """Copy what sparse packs are used for, merge shards, then put a plan; false if nothing is to go."""
     gone = set(plan.deletion.packs)
     view.index.condemn(view.board.planned_packs() | gone | set(plan.choice.packs))
     if plan.choice.sparse:
@@ -181,6 +187,7 @@ def _make_plan(
         staying = {name: pack.kind for name, pack in view.packs.items() if name not in leaving}
         write_merged(parts, plan.shards, staying, options)
     if not (plan.choice.packs or plan.shards.removed):
-        return None
+        return False
     value = Plan(packs=join_names(plan.choice.packs), shards=join_names(plan.shards.removed))
-    return Stored(plan_collection(parts).put_new(value, options.random_bytes), view.now, value)
+    plan_collection(parts).put_new(value, options.random_bytes)
+    return True

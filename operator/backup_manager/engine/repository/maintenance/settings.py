@@ -16,8 +16,9 @@ MOST_REWRITTEN_BYTES = 4 * 2**30  # about two minutes of one core, and of a fast
 class MaintenanceOptions:
     """Bounds, time and randomness.
 
-    With *grace_seconds* 0 the caller promises that nobody writes meanwhile: what is planned is deleted in the
-    same call. *max_rewrite_bytes* bounds what is copied out of sparse packs. *repository_id* and
+    With *grace_seconds* 0 what is planned is deleted in the same call. That loses nothing, but it ends runs
+    and readings that use what is deleted, so the caller promises that there are none. *max_rewrite_bytes* bounds
+    what is copied out of sparse packs. *repository_id* and
     *key_generation* are those of the opened key ring: without them, other rings are left alone.
     *without_snapshots* counts the snapshots of these names as deleted: for plans of what is to come alone.
     *clock* only serves runs that write nothing: else the time is the store's.
@@ -34,9 +35,9 @@ class MaintenanceOptions:
     random_bytes: Callable[[int], bytes] = os.urandom
 
     @property
-    def acts_within_seconds(self) -> float | None:
-        """How old what was read may be when something is deleted because of it; ``None``: any age."""
-        return min(self.grace_seconds, self.life_seconds) / 2 if self.grace_seconds > 0 else None
+    def acts_within_seconds(self) -> float:
+        """How old what was read may be when something is deleted because of it."""
+        return self.life_seconds / 2
 
     @property
     def protocol(self) -> ProtocolOptions:
