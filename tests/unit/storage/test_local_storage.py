@@ -239,6 +239,28 @@ def test_sweep_spares_young_files_by_the_file_systems_clock(tmp_path: Path) -> N
     assert sorted(os.listdir(tmp_path / "packs" / "d")) == [".tmp-young", "a"]
 
 
+class SweptStorage(LocalStorage):
+    """Sleeps so long, once, between writing a file and naming it that maintenance removes the file."""
+
+    is_swept = False
+
+    def _publish(self, temporary: str, path: str, name: str, if_absent: bool) -> None:
+        if not self.is_swept:
+            self.is_swept = self.sweep(0) == 1
+        super()._publish(temporary, path, name, if_absent)
+
+
+@pytest.mark.parametrize("if_absent", [False, True])
+def test_file_that_is_swept_while_the_process_sleeps_is_written_again(
+    tmp_path: Path, if_absent: bool
+) -> None:
+    storage = SweptStorage(tmp_path)
+    storage.put("packs/d/a", [b"x"], if_absent=if_absent)
+    assert storage.is_swept
+    assert storage.get("packs/d/a") == b"x"
+    assert os.listdir(tmp_path / "packs" / "d") == ["a"]
+
+
 def test_stray_files_are_not_listed(tmp_path: Path) -> None:
     storage = LocalStorage(tmp_path)
     storage.put("packs/a", [b"x"])

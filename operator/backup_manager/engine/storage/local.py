@@ -81,14 +81,11 @@ class LocalStorage:
         path = f"{self._root}/{name}"
         folder = os.path.dirname(path)
         with translate_os_error(f"store {name!r} in", self._root):
-            self._make_folder(folder)
             try:
-                temporary = self._write_temporary(folder, parts)
-            except FileNotFoundError:  # the folder was removed by somebody after we had seen it
+                self._store(path, parts, name, if_absent)
+            except FileNotFoundError:  # folder or file were removed since we made them: we may have slept
                 self._folders.discard(folder)
-                self._make_folder(folder)
-                temporary = self._write_temporary(folder, parts)
-            self._publish(temporary, path, name, if_absent)
+                self._store(path, parts, name, if_absent)
             sync_folder(folder)
 
     def get(self, name: str, start: int = 0, length: int | None = None) -> bytes:
@@ -146,6 +143,11 @@ class LocalStorage:
                         os.unlink(f"{self._root}/{relative}")
                         removed += 1
         return removed
+
+    def _store(self, path: str, parts: Sequence[Buffer], name: str, if_absent: bool) -> None:
+        folder = os.path.dirname(path)
+        self._make_folder(folder)
+        self._publish(self._write_temporary(folder, parts), path, name, if_absent)
 
     def _write_temporary(self, folder: str, parts: Sequence[Buffer]) -> str:
         temporary = f"{folder}/{TEMPORARY}{os.urandom(8).hex()}"
