@@ -48,6 +48,14 @@ class Child:
         """Whether it is over; does not wait."""
         return self._wait(os.WNOHANG) is not None
 
+    def has_stopped(self) -> bool:
+        """Wait until it has stopped or ended; whether it has stopped."""
+        _, status = os.waitpid(self.pid, os.WUNTRACED)
+        if os.WIFSTOPPED(status):
+            return True
+        self._code = os.waitstatus_to_exitcode(status)
+        return False
+
     def wait(self) -> int:
         """Wait for the end; return the exit code, or the number of the signal that killed it, negative."""
         code = self._wait(0)
