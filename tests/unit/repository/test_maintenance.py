@@ -4,6 +4,7 @@ import pytest
 from tests.unit.repository.histories import (
     DAY,
     HOUR,
+    VAULT,
     Run,
     World,
     all_restore,
@@ -13,7 +14,12 @@ from tests.unit.repository.histories import (
 )
 
 from backup_manager.common.errors import CorruptDataError, InterruptedRunError
+from backup_manager.engine.repository.catalogue.metadata import MetadataKind, frame_metadata
+from backup_manager.engine.repository.index import load_index
 from backup_manager.engine.repository.maintenance import plan_maintenance, run_maintenance
+from backup_manager.engine.repository.names import PackKind
+from backup_manager.engine.repository.pack import EncodedBlob, Member
+from backup_manager.engine.repository.ports import Algorithm
 from backup_manager.engine.repository.snapshots import delete_snapshot
 
 
@@ -102,6 +108,23 @@ def test_a_sparse_pack_is_copied_and_then_goes(world: World) -> None:
     report = run_maintenance(world.parts, world.options(0))
     assert report.rewritten_bytes >= 1000
     assert restore(world, kept) == set(plains_of(3, 4, 5, 6))
+
+
+def test_small_files_are_still_found_after_their_frame_was_copied(world: World) -> None:
+    run = Run(world)
+    (frame,) = plains_of(1)
+    members = (Member(b"1" * 16, 0, 400), Member(b"2" * 16, 400, 600))
+    blob_id = VAULT.blob_id(frame)
+    run.writer.put(EncodedBlob(blob_id, Algorithm.STORED, len(frame), frame, members), PackKind.DATA)
+    for plain in plains_of(2, 3):
+        run.put(plain)
+    root = run.put(frame_metadata(MetadataKind.PAGE, 0, [], [blob_id], b""), PackKind.METADATA)
+    run.flush()
+    kept = run.commit("a", root)
+    assert run_maintenance(world.parts, world.options(0)).rewritten_bytes > 1000
+    assert restore(world, kept) == {frame}
+    found = load_index(world.storage, VAULT).find_member(b"2" * 16)
+    assert (found.blob_id, found.offset, found.length) == (blob_id, 400, 600)
 
 
 def test_a_run_rewrites_no_more_than_it_may(world: World) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from backup_manager.engine.repository.intents import INTENT_LIFE_SECONDS
-from backup_manager.engine.repository.protocol import ProtocolOptions, running_clock
+from backup_manager.engine.repository.protocol import running_clock
 
 GRACE_SECONDS = 24 * 60 * 60
 MOST_REWRITTEN_BYTES = 4 * 2**30  # about two minutes of one core, and of a fast network
@@ -38,8 +38,3 @@ class MaintenanceOptions:
     def acts_within_seconds(self) -> float:
         """How old what was read may be when something is deleted because of it."""
         return self.life_seconds / 2
-
-    @property
-    def protocol(self) -> ProtocolOptions:
-        """The same for a writer."""
-        return ProtocolOptions(self.life_seconds, self.clocks, self.random_bytes)
