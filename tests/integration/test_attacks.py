@@ -206,3 +206,21 @@ def test_a_file_that_its_network_file_system_lost_while_it_was_read_is_a_problem
     assert (found.files, len(found.warnings)) == (2, 2)
     with pytest.raises(SourceUnreadableError, match="Stale file handle"):
         bench.back_up(tree)
+
+
+def test_a_repository_inside_its_source_is_left_out_and_does_not_double(folder_bench: Workbench) -> None:
+    tree = os.path.dirname(os.fsencode(folder_bench.address.url))
+    write(tree + b"/data/file", content := os.urandom(MIB))
+    os.symlink(folder_bench.address.url, tree + b"/link")
+
+    first, second = folder_bench.back_up(tree), folder_bench.back_up(tree, type=FULL)
+
+    assert (first.files, second.files) == (2, 2), "the key and the file"
+    assert second.added_bytes < MIB // 16
+    assert any("repository of this very backup" in warning for warning in second.warnings)
+    folder_bench.bring_back(tree, target := folder_bench.place + b"/back")
+    assert read(target + b"/data/file") == content
+    assert os.listdir(target + b"/repository") == []
+    with folder_bench.session() as session:
+        request = VerifyRequest(second.id, compare_source=True, sources=(files_source(tree),))
+        assert verify_backup(session, request).result is VerificationOutcome.PASSED

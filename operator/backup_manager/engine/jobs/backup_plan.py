@@ -10,7 +10,7 @@ from backup_manager.contract.backups import BackupResult, BackupType, RunStatus
 from backup_manager.contract.requests import BackupRequest, FilesRequest
 from backup_manager.engine.jobs.backup import OPERATION, newest_of
 from backup_manager.engine.jobs.base_backup import BaseBackup
-from backup_manager.engine.jobs.sources import judge_source, tell_problems
+from backup_manager.engine.jobs.sources import folder_of, judge_source, tell_problems
 from backup_manager.engine.jobs.wiring import Session
 from backup_manager.engine.repository.catalogue.previous import PreviousCatalogue
 from backup_manager.engine.repository.snapshots import Snapshot, next_backup_id, read_snapshots
@@ -83,7 +83,9 @@ def _count(
     problems = Problems()
     mine = _Tally()
     paths = [os.fsencode(path) for path in source.paths]
-    found = walk(paths, Excludes(source.exclude), problems, one_file_system=source.one_file_system)
+    left_out = folder_of(session.storage) if session is not None else b""
+    excludes = Excludes(source.exclude)
+    found = walk(paths, excludes, problems, one_file_system=source.one_file_system, left_out=left_out)
     for page in scan_pages(found):
         mine.read_bytes += _bytes_to_read(page, known, session)
         for _, stat in page.entries:

@@ -25,6 +25,7 @@ from backup_manager.engine.sources.filesystem.ingest import (
 from backup_manager.engine.sources.filesystem.large import LargeFileReader
 from backup_manager.engine.sources.filesystem.problems import ProblemKind, Problems
 from backup_manager.engine.sources.filesystem.walk import walk
+from backup_manager.engine.storage.base import Storage
 
 MOST_WARNINGS = 100  # kept in the snapshot of one source; the rest is counted
 TOLD_PROBLEMS = 5  # in an error's text
@@ -90,7 +91,8 @@ class SourcePipeline:
         ingest = FilesystemIngest(tools)
         paths = [os.fsencode(path) for path in source.paths]
         excludes = Excludes(source.exclude)
-        found = walk(paths, excludes, problems, one_file_system=source.one_file_system)
+        left_out = folder_of(self._repository.storage)
+        found = walk(paths, excludes, problems, one_file_system=source.one_file_system, left_out=left_out)
         root = ingest.run(found)
         judge_source(source, root.files + root.others, root.directories, problems)
         self._done = Progress(self._done.bytes + root.bytes, self._done.files + root.files)
@@ -106,6 +108,12 @@ class SourcePipeline:
 def encoder_threads() -> int:
     """Return how many threads hash and compress: one for each core that this process may use, at most eight."""
     return max(2, min(8, len(os.sched_getaffinity(0))))
+
+
+def folder_of(storage: Storage) -> bytes:
+    """Return the folder that *storage* is, or nothing if it is none of this machine."""
+    properties = storage.properties
+    return os.fsencode(properties.location) if properties.local else b""
 
 
 def judge_source(source: FilesRequest, contents: int, directories: int, problems: Problems) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from backup_manager.common.printable import printable
 from backup_manager.contract.requests import FilesRequest
+from backup_manager.engine.jobs.sources import folder_of
 from backup_manager.engine.jobs.wiring import Session
 from backup_manager.engine.repository.catalogue.entries import Entry, EntryKind, path_key
 from backup_manager.engine.repository.catalogue.reader import CatalogueReader
@@ -54,7 +55,7 @@ def compare_with_source(
     for record in snapshot.sources:
         request = requests.get(record.name)
         entries = (entry for _, entry in CatalogueReader(blobs.fetch, record.catalogue).entries())
-        live = _walk_live(record, request)
+        live = _walk_live(record, request, folder_of(session.storage))
         is_explained = request is not None and not record.warnings
         _compare(entries, live, found, snapshot.started_at if is_explained else None)
     return found
@@ -84,11 +85,12 @@ def _totals(snapshot: Snapshot) -> tuple[int, int]:
     )
 
 
-def _walk_live(record: SourceRecord, request: FilesRequest | None) -> Iterator[Found]:
+def _walk_live(record: SourceRecord, request: FilesRequest | None, left_out: bytes) -> Iterator[Found]:
     paths = [os.fsencode(path) for path in request.paths] if request else list(record.paths)
     excludes = Excludes(request.exclude) if request else None
     one_file_system = request.one_file_system if request else False
-    return walk(paths, excludes, Problems(kept=0), one_file_system=one_file_system)
+    problems = Problems(kept=0)
+    return walk(paths, excludes, problems, one_file_system=one_file_system, left_out=left_out)
 
 
 def _compare(

@@ -18,6 +18,7 @@ DIRECTORY = 0o040000
 TYPE_BITS = 0o170000
 
 Found = tuple[bytes, os.stat_result]
+Inode = tuple[int, int]
 
 
 def walk(
@@ -26,13 +27,15 @@ def walk(
     problems: Callable[[Problem], None],
     *,
     one_file_system: bool = False,
+    left_out: bytes = b"",
 ) -> Iterator[Found]:
     """Yield path and ``lstat`` of everything at and below *paths*, depth first, in catalogue order.
 
     Paths come out absolute and once each: what is named twice, or beneath another path, belongs to the
     outer one, whose excludes apply. A path that the outer walk would not reach (excluded, or on another
     file system) is walked at its place all the same, as it was asked for. Symbolic links are not followed
-    but for the *paths* themselves. With *one_file_system* a mount point appears and its content does not.
+    but for the *paths* themselves. With *one_file_system* a mount point appears and its content does not, and
+    so does the folder *left_out*, by whatever path it is met: a repository that backs itself up doubles.
 
     What vanishes or cannot be read is told to *problems* and left out. The names of the directories on
     the way to the current entry are held in memory, nothing else.
@@ -42,8 +45,9 @@ def walk(
         ConfigurationError: one of *paths* leads through a symbolic link inside another.
     """
     rules = excludes or None  # an empty set of patterns costs nothing
+    inode = _inode_of(left_out) if left_out else None
     for root in read_roots(paths):
-        yield from _Walk(root, rules, problems, one_file_system).entries()
+        yield from _Walk(root, rules, problems, one_file_system, inode).entries()
         check_root_remains(root)
 
 
@@ -56,12 +60,14 @@ class _Walk:
         excludes: Excludes | None,
         problems: Callable[[Problem], None],
         one_file_system: bool,
+        left_out: Inode | None,
     ) -> None:
         self._root = root
         self._cut = len(root.prefix)
         self._excludes = excludes
         self._problems = problems
         self._one_file_system = one_file_system
+        self._left_out = left_out
 
     def entries(self) -> Iterator[Found]:
         """Yield the root and what is below it."""
@@ -107,17 +113,23 @@ class _Walk:
 
     def _names(self, path: bytes) -> list[bytes]:
         """Return the sorted names in the directory *path*, and those that lead to an inner root."""
-        try:
-            names = call_near(os.listdir, path)
-        except OSError as err:
-            self._problems(self._listing_problem(path, err))
-            names = []
+        names = self._listed(path)
         if self._root.inner:
             prefix = path if path == b"/" else path + b"/"
             ways = {root.path[len(prefix) :].partition(b"/")[0] for root in self._inner_below(prefix)}
             names += ways.difference(names)
         names.sort()
         return names
+
+    def _listed(self, path: bytes) -> list[bytes]:
+        if self._left_out is not None and _inode_of(path) == self._left_out:
+            self._problems(Problem(ProblemKind.SKIPPED, path, "it is the repository of this very backup"))
+            return []
+        try:
+            return call_near(os.listdir, path)
+        except OSError as err:
+            self._problems(self._listing_problem(path, err))
+            return []
 
     def _listing_problem(self, path: bytes, err: OSError) -> Problem:
         is_lost_and_found = path == self._root.prefix + b"lost+found"
@@ -149,7 +161,18 @@ class _Walk:
         if found is not None and all(root.path != path for root in roots):
             yield found
         for root in outermost(roots):
-            yield from _Walk(root, self._excludes, self._problems, self._one_file_system).entries()
+            yield from _Walk(
+                root, self._excludes, self._problems, self._one_file_system, self._left_out
+            ).entries()
 
     def _inner_below(self, prefix: bytes) -> Iterator[Root]:
         return (root for root in self._root.inner if root.path.startswith(prefix))
+
+
+def _inode_of(path: bytes) -> Inode | None:
+    """Return what tells a folder from all others, or None if there is none."""
+    try:
+        stat = call_near(os.stat, path)
+    except OSError:
+        return None
+    return stat.st_dev, stat.st_ino
