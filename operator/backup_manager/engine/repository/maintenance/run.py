@@ -99,7 +99,8 @@ def run_maintenance(parts: Parts, options: MaintenanceOptions = DEFAULT_OPTIONS)
 def decide(view: View, options: MaintenanceOptions) -> MaintenancePlan:
     """Return what follows from *view*; reads and writes nothing."""
     deletion = plan_deletion(view, view.ripe_plans)
-    remaining = {name: pack.size for name, pack in view.packs.items() if name not in set(deletion.packs)}
+    gone = {*deletion.packs, *deletion.shards}
+    remaining = {name: pack.size for name, pack in view.packs.items() if name not in gone}
     planned = view.board.planned_packs()
     uses = measure_use(view.index, view.live, remaining, planned)
     choice = choose_packs(
@@ -107,7 +108,7 @@ def decide(view: View, options: MaintenanceOptions) -> MaintenancePlan:
     )
     staying = remaining.keys() - planned - set(choice.packs)
     young = {name for name in staying if view.now - view.packs[name].modified < options.grace_seconds}
-    shards = tuple(shard for shard in view.shards if shard.name not in set(deletion.shards))
+    shards = tuple(shard for shard in view.shards if shard.name not in gone)
     open_bytes = sum(remaining[pack] for pack in _still_planned(view, deletion) if pack in remaining)
     is_immediate = options.grace_seconds <= 0 and not view.is_doubtful
     return MaintenancePlan(
