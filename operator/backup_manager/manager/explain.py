@@ -14,7 +14,12 @@ from backup_manager.api.documents import camel_case
 from backup_manager.common.units import format_time
 from backup_manager.contract.results import Document, Json
 from backup_manager.manager.config_model import DatabaseSource, PolicyConfig
-from backup_manager.reconcile.retention import Candidate, RetentionDecision, decide_retention
+from backup_manager.reconcile.retention import (
+    Candidate,
+    RetentionDecision,
+    decide_retention,
+    with_one_id_each,
+)
 from backup_manager.reconcile.schedule import CronSchedule, iterate_runs, next_runs
 
 SHOWN_RUNS = 5
@@ -86,6 +91,7 @@ def _notes(policy: PolicyConfig) -> list[Json]:
 
 def _foretell(policy: PolicyConfig, backups: Sequence[Candidate], now: datetime) -> list[Json]:
     """Return, newest first, why each backup is kept now and when it is expected to go."""
+    backups = with_one_id_each(backups)
     decision = decide_retention(backups, policy.retention, policy.timezone)
     removals = _play(policy, backups, decision, now)
     starts = {backup.id: backup.started_at for backup in backups}

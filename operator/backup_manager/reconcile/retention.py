@@ -106,7 +106,7 @@ def decide_all(
     """
     by_policy: dict[str, list[Candidate]] = {}
     starts: dict[str, tuple[datetime, str]] = {}
-    for backup in _with_one_id_each(backups):
+    for backup in with_one_id_each(backups):
         by_policy.setdefault(backup.policy, []).append(backup)
         starts[backup.id] = (backup.started_at, backup.id)
     kept: list[Verdict] = []
@@ -122,7 +122,7 @@ def decide_all(
     return RetentionDecision(tuple(sorted(kept, key=order)), tuple(sorted(removed, key=order)))
 
 
-def _with_one_id_each(backups: Iterable[Candidate]) -> Iterable[Candidate]:
+def with_one_id_each(backups: Iterable[Candidate]) -> tuple[Candidate, ...]:
     """Return one candidate for each id, which has every reason to stay that one of that id has."""
     found: dict[str, Candidate] = {}
     for backup in backups:
@@ -133,7 +133,7 @@ def _with_one_id_each(backups: Iterable[Candidate]) -> Iterable[Candidate]:
             verified=backup.verified or twin.verified,
             held=backup.held or twin.held,
         )
-    return found.values()
+    return tuple(found.values())
 
 
 def _newest_first(starts: Mapping[str, tuple[datetime, str]]) -> Callable[[Verdict], int]:

@@ -93,3 +93,9 @@ def test_newest_verified_goes_only_after_a_later_one_is_expected() -> None:
     assert removals(POLICY, verified)["b2"] == "2025-06-24T12:00:00Z"
     unscheduled = replace(POLICY, verification=VerificationConfig())
     assert removals(unscheduled, verified)["b2"] is None
+
+
+def test_two_backups_with_one_id_are_told_once() -> None:
+    """Two writers that begin in the same second may give one id twice."""
+    twins = nightly(3) + nightly(1)
+    assert removals(POLICY, twins) == removals(POLICY, nightly(3))
