@@ -125,19 +125,24 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class KeySlotInfo:
-    """One way to open a repository, without any secret; *is_current*: the key in use opens it."""
+    """One way to open a repository, without any secret; *is_current*: the key in use opens it.
+
+    *key* names the key where it has a name: the ARN of a key of KMS.
+    """
 
     id: str
     provider: str
     label: str
     created_at: str
     is_current: bool = False
+    key: str | None = None
 
     def document(self) -> Document:
         """The JSON object of a key slot."""
         return {
             "id": self.id,
             "provider": self.provider,
+            "key": self.key,
             "label": self.label,
             "createdAt": self.created_at,
             "current": self.is_current,

@@ -38,7 +38,7 @@ def test_the_slot_that_opened_the_repository_is_marked(place: Place, second: Key
         ("local", "spare", False),
     ]
     assert added == slots[1]
-    assert set(added.document()) == {"id", "provider", "label", "createdAt", "current"}
+    assert set(added.document()) == {"id", "provider", "key", "label", "createdAt", "current"}
 
 
 def test_an_added_key_opens_and_a_removed_one_does_not(place: Place, second: KeySpec, tmp_path: Path) -> None:

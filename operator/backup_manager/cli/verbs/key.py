@@ -20,8 +20,9 @@ from backup_manager.manager.api_keys import (
     remove_slot,
     rotate,
 )
+from backup_manager.manager.workplace import located_key
 
-COLUMNS = ("id", "provider", "label", "created", "current")
+COLUMNS = ("id", "provider", "label", "created", "current", "key")
 
 
 @click.group("key")
@@ -74,9 +75,10 @@ def add(
 ) -> None:
     """Let another key open the repository, too."""
     new = _new_key(new_key_file, new_passphrase_file, new_kms_key)
-    with opened(call.open_address()) as session:
+    address = call.open_address()
+    with opened(address) as session:
         call.remark_session(session)
-        _show_one(call, add_slot(session, new, label))
+        _show_one(call, add_slot(session, located_key(new, address), label))
 
 
 @command.command("remove")
@@ -103,9 +105,10 @@ def rotate_(
 ) -> None:
     """Put a new key in the place of the one in use; no data are rewritten."""
     new = _new_key(new_key_file, new_passphrase_file, new_kms_key)
-    with opened(call.open_address()) as session:
+    address = call.open_address()
+    with opened(address) as session:
         call.remark_session(session)
-        _show_one(call, rotate(session, new, label))
+        _show_one(call, rotate(session, located_key(new, address), label))
 
 
 def _new_key(key_file: str | None, passphrase_file: str | None, kms_key: str | None) -> KeySpec:
@@ -127,4 +130,4 @@ def _show_one(call: Call, slot: KeySlotInfo) -> None:
 
 
 def _row(slot: KeySlotInfo) -> tuple[Cell, ...]:
-    return (slot.id, slot.provider, slot.label, slot.created_at, slot.is_current)
+    return (slot.id, slot.provider, slot.label, slot.created_at, slot.is_current, slot.key)

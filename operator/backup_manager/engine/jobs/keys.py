@@ -93,4 +93,5 @@ def _described(session: Session, slot: KeySlot) -> KeySlotInfo:
         label=slot.label,
         created_at=slot.created_at,
         is_current=slot.id == session.repository.slot_id,
+        key=str(slot.parameters["keyArn"]) if "keyArn" in slot.parameters else None,
     )

@@ -47,9 +47,10 @@ KEY_CODES = {
     ),
     "IncorrectKeyException": (
         "is not the one that wrapped this slot",
-        "Name the key that the slot was made with (`sirsinexus backup key list` shows it).",
+        "Name the key that wraps the slot.",
     ),
 }
+KEY_CODES["403"] = KEY_CODES["AccessDeniedException"]  # refused on the way, in a form that is not KMS's
 OTHER_KEY_CODES = ("IncorrectKeyException", "AccessDeniedException")
 
 
@@ -135,6 +136,8 @@ class AwsKms:
 
     def _decrypt(self, recorded: str, wrapped: bytes, context: Mapping[str, str]) -> bytes:
         doing = f"open key slot {context.get('slot')}"
+        if recorded and recorded != self.key_id:
+            doing += f", which {recorded} wraps,"
 
         def decrypt_with(key_id: str) -> bytes:
             answer = self._connect().decrypt(
