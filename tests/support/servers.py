@@ -70,6 +70,24 @@ class S3Server:
         _admin_client(self.endpoint).create_bucket(Bucket=bucket)
         return replace(self, bucket=bucket)
 
+    def with_copied_bucket(self) -> "S3Server":
+        """Return the same server with a new bucket that holds what this one's does."""
+        client = _admin_client(self.endpoint)
+        copy = self.with_new_bucket()
+        for found in client.list_objects_v2(Bucket=self.bucket).get("Contents", ()):
+            source = {"Bucket": self.bucket, "Key": found["Key"]}
+            client.copy_object(Bucket=copy.bucket, Key=found["Key"], CopySource=source)
+        return copy
+
+    def client(self) -> Any:
+        """Return botocore's client, to look behind the scenes."""
+        return _admin_client(self.endpoint)
+
+    def object_names(self) -> list[str]:
+        """Return the keys in the bucket, sorted."""
+        answer = _admin_client(self.endpoint).list_objects_v2(Bucket=self.bucket)
+        return sorted(found["Key"] for found in answer.get("Contents", ()))
+
 
 @cache
 def _admin_client(endpoint: str) -> Any:
