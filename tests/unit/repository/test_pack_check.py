@@ -10,7 +10,7 @@ from tests.unit.repository.pack_factory import (
 )
 
 from backup_manager.engine.repository.names import PackKind, pack_object
-from backup_manager.engine.repository.pack import EncodedBlob, Member
+from backup_manager.engine.repository.pack import MEMBER, EncodedBlob, Member, PackBuilder
 from backup_manager.engine.repository.pack_check import verify_pack
 from backup_manager.engine.repository.ports import Algorithm
 from backup_manager.engine.repository.problems import Problem
@@ -74,3 +74,17 @@ def test_a_member_that_is_not_what_it_says_is_a_problem(member: Member) -> None:
 
 def test_a_missing_pack_is_a_problem() -> None:
     assert [problem.object_name for problem in verify(DoubleStorage())] == [OBJECT]
+
+
+def test_members_in_another_order_than_their_blobs_are_looked_at_all_the_same() -> None:
+    frames = (encode_frame([b"one", b"two"]), encode_frame([b"three"]))
+    members = build_pack(frames, 1).contents.member_records
+    wrong = Member(VAULT.blob_id(b"another")[:16], 0, 5)
+    for last, problems in ((members[2 * MEMBER.size :], 0), (MEMBER.pack(wrong.hash, 1, 0, 5), 1)):
+        reordered = PackBuilder(VAULT, PackKind.DATA, NAME)
+        for frame in frames:
+            reordered.add(frame)
+        reordered._members = bytearray(last + members[: 2 * MEMBER.size])
+        storage = DoubleStorage()
+        store_pack(storage, reordered.finish())
+        assert len(verify(storage)) == problems

@@ -1,13 +1,15 @@
 """Proving that a pack is whole: every byte of the object, not only those that somebody reads."""
 
 from collections.abc import Collection, Iterator
+from itertools import islice
+from operator import gt
 
 from backup_manager.common.errors import CorruptDataError, ObjectMissingError
 from backup_manager.engine.repository.blobs import decode_blob
 from backup_manager.engine.repository.documents import HEADER_BYTES
 from backup_manager.engine.repository.index import Location
 from backup_manager.engine.repository.names import PackKind, pack_object
-from backup_manager.engine.repository.pack import PACK_HEADER, MemberRecord, PackContents, parse_pack
+from backup_manager.engine.repository.pack import MEMBER, PACK_HEADER, parse_pack
 from backup_manager.engine.repository.ports import Compressor, ObjectKind, Vault
 from backup_manager.engine.repository.problems import Problem
 from backup_manager.engine.storage.base import Storage
@@ -37,14 +39,14 @@ def verify_pack(
     except (CorruptDataError, ObjectMissingError) as err:
         yield Problem(object_name, err.facts)
         return
-    members = _members_by_blob(contents)
+    members = _Members(contents.member_records)
     for number, blob in enumerate(contents.blobs):
         sealed = memoryview(data)[blob.offset : blob.offset + blob.stored_bytes]
         sizes = (blob.offset, blob.stored_bytes, blob.plain_bytes)
         place = Location(name, kind, *sizes, blob.algorithm, number)
         try:
             plain = decode_blob(vault, compressor, blob.id, place, sealed)
-            _check_members(vault, object_name, plain, members.get(number, []))
+            _check_members(vault, object_name, plain, members.of_blob(number))
         except CorruptDataError as err:
             yield Problem(object_name, err.facts, blob.id)
     vault.forget(ObjectKind.PACK, name)
@@ -52,16 +54,34 @@ def verify_pack(
         yield Problem(object_name, f"blob {blob_id.hex()} is not in {object_name}", blob_id)
 
 
-def _members_by_blob(contents: PackContents) -> dict[int, list[MemberRecord]]:
-    members: dict[int, list[MemberRecord]] = {}
-    for member in contents.members:
-        members.setdefault(member.blob_number, []).append(member)
-    return members
+class _Members:
+    """The members of one blob after another, left packed: a pack of tiny files may have a million of them."""
+
+    def __init__(self, records: bytes) -> None:
+        owners = [owner for _, owner, _, _ in MEMBER.iter_unpack(records)]
+        if any(map(gt, owners, islice(owners, 1, None))):  # writers give them in the order of their blobs
+            size = MEMBER.size
+            order = sorted(range(len(owners)), key=owners.__getitem__)
+            records = b"".join([records[place * size : place * size + size] for place in order])
+        self._records = records
+        self._at = 0
+
+    def of_blob(self, number: int) -> Iterator[tuple[bytes, int, int]]:
+        """Yield hash, offset and length of each member of blob *number*; numbers may only grow."""
+        while self._at < len(self._records):
+            member_hash, owner, offset, length = MEMBER.unpack_from(self._records, self._at)
+            if owner > number:
+                return
+            self._at += MEMBER.size
+            if owner == number:
+                yield member_hash, offset, length
 
 
-def _check_members(vault: Vault, object_name: str, plain: bytes, members: list[MemberRecord]) -> None:
+def _check_members(
+    vault: Vault, object_name: str, plain: bytes, members: Iterator[tuple[bytes, int, int]]
+) -> None:
     view = memoryview(plain)
-    for member in members:
-        content = view[member.offset : member.offset + member.length]
-        if len(content) != member.length or vault.blob_id(content)[: len(member.hash)] != member.hash:
+    for member_hash, offset, length in members:
+        content = view[offset : offset + length]
+        if len(content) != length or vault.blob_id(content)[: len(member_hash)] != member_hash:
             raise CorruptDataError(f"{object_name} has a file in a frame that is not what its record says")
