@@ -54,9 +54,8 @@ def test_each_change_leaves_a_record_of_its_generation() -> None:
 
     found = [read(name) for name in names(storage, "records/")]
 
-    assert sorted(found, key=lambda record: record["generation"]) == [
-        {"kind": "keys", "generation": generation, "at": "2025-06-15T15:06:40Z"} for generation in (2, 3)
-    ]
+    assert {record["kind"] for record in found} == {"keys"}
+    assert sorted(record["payload"]["generation"] for record in found) == [2, 3]
 
 
 def test_the_last_slot_cannot_be_removed() -> None:

@@ -11,6 +11,7 @@ from backup_manager.engine.keys.plain import NoEncryption
 from backup_manager.engine.repository.keyring import KeySlot, check_generation
 from backup_manager.engine.repository.opening import open_secrets, read_newest_ring
 from backup_manager.engine.storage.base import Storage
+from backup_manager.engine.storage.faulty import LaggingStorage
 from backup_manager.engine.storage.memory import MemoryStorage
 from backup_manager.engine.storage.wrapper import StorageWrapper
 
@@ -231,6 +232,13 @@ def test_a_ring_that_is_replaced_while_it_is_read_does_not_disturb() -> None:
     opened = create(storage, NamedKey("a"))
 
     assert open_it(Replaced(storage), NamedKey("a")).ring.generation == 2
+
+
+def test_a_repository_opens_as_soon_as_it_was_made_where_listings_lag() -> None:
+    storage = LaggingStorage(MemoryStorage(), lag_seconds=60)
+    created = create(storage, NamedKey("a"))
+    assert names(storage) == []
+    assert open_it(storage, NamedKey("a")).ring == created.ring
 
 
 def test_rings_that_are_listed_and_never_there_end_the_search() -> None:

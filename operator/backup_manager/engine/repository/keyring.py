@@ -68,7 +68,12 @@ class KeyRing:
     @property
     def object_name(self) -> str:
         """The name of the ring in the store."""
-        return f"keys/{self.repository_id}-{self.generation:08d}"
+        return ring_object(self.repository_id, self.generation)
+
+
+def ring_object(repository_id: str, generation: int) -> str:
+    """Return the name of a ring's object."""
+    return f"keys/{repository_id}-{generation:08d}"
 
 
 class KeyProvider(Protocol):

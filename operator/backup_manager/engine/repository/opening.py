@@ -26,6 +26,7 @@ from backup_manager.engine.repository.keyring import (
     KeySlot,
     check_ring,
     decode_ring,
+    ring_object,
     wrap_context,
 )
 from backup_manager.engine.repository.secrets import Secrets, decode_secrets
@@ -89,13 +90,18 @@ def read_config(storage: Storage) -> bytes:
 
 
 def read_newest_ring(storage: Storage, repository_id: str) -> tuple[str, bytes]:
-    """Return name and bytes of the repository's ring with the highest generation."""
+    """Return name and bytes of the repository's ring with the highest generation.
+
+    Where none is listed, or the one that is listed is gone, the next one is asked for by its name: there are
+    listings that lag, and a ring is needed as soon as it was put.
+    """
+    generation = 0
     for _ in range(RING_READS):
-        names = [name for _, name in sorted(ring_names(storage, repository_id))]
-        if not names:
-            break
+        listed = max((number for number, _ in ring_names(storage, repository_id)), default=0)
+        generation = max(listed, generation + 1)
+        name = ring_object(repository_id, generation)
         try:
-            return names[-1], storage.get(names[-1])
+            return name, storage.get(name)
         except ObjectMissingError:
             continue  # a newer one has replaced it since
     others = sum(1 for _ in storage.list("keys/"))
