@@ -103,7 +103,7 @@ class Stage:
     def maintain(self, storage: Storage, grace_seconds: float, removed: Collection[str] = ()) -> PruneTotals:
         """Remove those of the backups *removed* that are still there, then maintain."""
         with self.session(storage) as session:
-            listed = {backup.id for backup in list_backups(session)}
+            listed = {backup.id for backup in list_backups(session) if backup.snapshot_id}
             going = [backup for backup in removed if backup in listed]
             return maintain(session, grace_seconds=grace_seconds, removed=going)
 
@@ -143,10 +143,15 @@ class Stage:
         assert [name for name in verified.unneeded if name.startswith("packs/")] == []
         return sum(before.values())
 
-    def _restored(self, session: Session, backup: str) -> Tree:
+    def bring_back(self, storage: Storage, backup: str) -> Tree:
+        """Restore one backup, with the closing comparison, and return what it looks like."""
+        with self.session(storage) as session:
+            return self._restored(session, backup, verify=True)
+
+    def _restored(self, session: Session, backup: str, *, verify: bool = False) -> Tree:
         with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
             target = RestoreTarget("files", os.path.join(scratch, "restored"))
-            run_restore(session, RestoreRequest(backup, targets=(target,), verify=False))
+            run_restore(session, RestoreRequest(backup, targets=(target,), verify=verify))
             return describe_tree(os.fsencode(target.destination))
 
     def stored_blobs(self, storage: Storage) -> dict[bytes, int]:

@@ -57,7 +57,7 @@ MOMENTS = [
     Moment("delete", "intents/", 1),
 ]
 # m: a maintenance run, which removes the backup that holds what the writer has not stored itself; p: a day passes.
-MEANWHILE = ["m", "mp", "mpm", "mpmpm", "mpmpmpm"]
+MEANWHILE = ["mp", "mpm", "mpmpmpm"]
 
 
 class SuspendingStorage(CallingStorage):
@@ -124,7 +124,7 @@ class Scene:
     def policies(self) -> Counter[str]:
         """Count the backups of each policy."""
         with self.stage.session(self.storage) as session:
-            return Counter(backup.policy for backup in list_backups(session))
+            return Counter(backup.policy for backup in list_backups(session) if backup.snapshot_id)
 
 
 def set_scene(folder: Path) -> Scene:

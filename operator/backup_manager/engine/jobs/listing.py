@@ -130,9 +130,28 @@ def find_snapshot(
         if known.problems:
             raise CorruptDataError(err.facts) from err
         raise
-    if text == LATEST and known.problems:
-        _refuse_if_older(session, found, known.problems)
+    if text == LATEST:
+        refuse_if_older(session, found, known.problems)
     return found
+
+
+def refuse_if_older(session: Session, found: Snapshot, problems: tuple[Problem, ...]) -> None:
+    """Refuse *found* as the latest backup if one of the damaged snapshots may be later, by the store's time.
+
+    Raises:
+        CorruptDataError: it may; nothing is wrong as long as there are no *problems*.
+    """
+    if not problems:
+        return
+    stored = {info.name: info.modified for info in session.storage.list(f"{ObjectKind.SNAPSHOT.value}/")}
+    limit = stored.get(document_object(ObjectKind.SNAPSHOT, found.name), 0.0)
+    newer = [problem.object_name for problem in problems if stored.get(problem.object_name, 0.0) >= limit]
+    if newer:
+        raise CorruptDataError(
+            f"{', '.join(newer)} cannot be read and may be the latest backup; the latest that can be read is "
+            f"{found.backup_id}",
+            solution=f"Name the backup {found.backup_id} to use it, and see `sirsinexus backup verify --all`.",
+        )
 
 
 def build_result(snapshot: Snapshot, verified: Verified | None = None) -> BackupResult:
@@ -194,16 +213,3 @@ def _root_digest(session: Session, snapshot: Snapshot) -> str:
     """Return the id of the only catalogue, or the keyed hash of the ids of all: equal for equal content."""
     roots = snapshot.roots
     return (roots[0] if len(roots) == 1 else session.repository.vault.blob_id(b"".join(roots))).hex()
-
-
-def _refuse_if_older(session: Session, found: Snapshot, problems: tuple[Problem, ...]) -> None:
-    """Raise if a damaged snapshot may be the latest one, by the store's time."""
-    stored = {info.name: info.modified for info in session.storage.list(f"{ObjectKind.SNAPSHOT.value}/")}
-    limit = stored.get(document_object(ObjectKind.SNAPSHOT, found.name), 0.0)
-    newer = [problem.object_name for problem in problems if stored.get(problem.object_name, 0.0) >= limit]
-    if newer:
-        raise CorruptDataError(
-            f"{', '.join(newer)} cannot be read and may be the latest backup; the latest that can be read is "
-            f"{found.backup_id}",
-            solution=f"Name the backup {found.backup_id} to use it, and see `sirsinexus backup verify --all`.",
-        )

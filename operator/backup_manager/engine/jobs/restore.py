@@ -25,7 +25,7 @@ from backup_manager.engine.jobs.restore_targets import (
 from backup_manager.engine.jobs.wiring import Session
 from backup_manager.engine.repository.blobs import BlobStore
 from backup_manager.engine.repository.records import Record, RecordKind, read_records, write_record
-from backup_manager.engine.repository.snapshots import Snapshot, read_snapshots
+from backup_manager.engine.repository.snapshots import Snapshot
 from backup_manager.engine.targets.filesystem.compare import compare
 from backup_manager.engine.targets.filesystem.destination import Claim, open_destination
 from backup_manager.engine.targets.filesystem.options import RestoreOptions, RestoreStats
@@ -104,9 +104,7 @@ def list_restores(session: Session) -> tuple[RestoreRecord, ...]:
 
 
 def _resolve(session: Session, request: RestoreRequest) -> tuple[Snapshot, tuple[Landing, ...], BlobStore]:
-    repository = session.repository
-    snapshots = read_snapshots(session.storage, repository.vault, repository.compressor)
-    snapshot = choose_backup(request, snapshots)
+    snapshot = choose_backup(session, request)
     landings = plan_landings(request, snapshot)
     refuse_repository(landings, request.mode, session.storage.properties)
     blobs = session.read_blobs()

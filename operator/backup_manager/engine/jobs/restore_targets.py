@@ -6,13 +6,15 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from backup_manager.common.errors import NotFoundError, TargetUnusableError, UsageError
+from backup_manager.common.errors import CorruptDataError, NotFoundError, TargetUnusableError, UsageError
 from backup_manager.common.printable import printable
 from backup_manager.contract.requests import RestoreMode, RestoreRequest
+from backup_manager.engine.jobs.listing import find_snapshot, read_all_snapshots, refuse_if_older
+from backup_manager.engine.jobs.wiring import Session
 from backup_manager.engine.repository.blobs import BlobStore
 from backup_manager.engine.repository.catalogue.entries import EntryPath, StoredEntry, path_key
 from backup_manager.engine.repository.catalogue.reader import CatalogueReader
-from backup_manager.engine.repository.snapshots import Snapshot, SourceRecord, resolve
+from backup_manager.engine.repository.snapshots import LATEST, Snapshot, SourceRecord
 from backup_manager.engine.sources.filesystem.excludes import Includes
 from backup_manager.engine.storage.base import StorageProperties
 
@@ -79,7 +81,7 @@ class Landing:
         return selected
 
 
-def choose_backup(request: RestoreRequest, snapshots: Iterable[Snapshot]) -> Snapshot:
+def choose_backup(session: Session, request: RestoreRequest) -> Snapshot:
     """Return the backup that *request* means.
 
     Points in time count in whole seconds, as backups show theirs: what a listing shows as the start finds its backup.
@@ -87,15 +89,16 @@ def choose_backup(request: RestoreRequest, snapshots: Iterable[Snapshot]) -> Sna
     Raises:
         NotFoundError: there is none, or none that was started at or before the point in time.
         UsageError: several backups fit, or a point in time is given with a backup rather than a policy.
+        CorruptDataError: a snapshot that cannot be read may be the one that is meant.
     """
-    known = tuple(snapshots)
     if request.point_in_time is None:
-        return resolve(known, request.backup or "latest", request.policy)
-    if request.backup and request.backup != "latest":
+        return find_snapshot(session, request.backup or LATEST, request.policy)
+    if request.backup and request.backup != LATEST:
         raise UsageError(
             "a point in time was given together with a backup",
             solution="Give --policy NAME with --point-in-time, or the backup alone.",
         )
+    known = read_all_snapshots(session)
     moment = math.floor(request.point_in_time.timestamp())
     eligible = [
         snapshot
@@ -105,11 +108,16 @@ def choose_backup(request: RestoreRequest, snapshots: Iterable[Snapshot]) -> Sna
     ]
     if not eligible:
         of_policy = f" of policy {request.policy!r}" if request.policy else ""
+        facts = f"no backup{of_policy} was started at or before {request.point_in_time.isoformat()}"
+        if known.problems:
+            raise CorruptDataError(f"{facts}, and {len(known.problems)} backups cannot be read")
         raise NotFoundError(
-            f"no backup{of_policy} was started at or before {request.point_in_time.isoformat()}",
+            facts,
             solution="Choose a later point in time; `sirsinexus backup list` shows the times of all backups.",
         )
-    return max(eligible, key=lambda snapshot: snapshot.started_at)
+    chosen = max(eligible, key=lambda snapshot: snapshot.started_at)
+    refuse_if_older(session, chosen, known.problems)
+    return chosen
 
 
 def refuse_repository(landings: Iterable[Landing], mode: RestoreMode, properties: StorageProperties) -> None:
