@@ -5,7 +5,7 @@ of files, but for what is bounded and said so.
 """
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -32,6 +32,7 @@ from backup_manager.engine.sources.filesystem.metadata import (
 )
 from backup_manager.engine.sources.filesystem.pending import PendingContent, PendingPage, PendingPages
 from backup_manager.engine.sources.filesystem.problems import EntryProblemError, Problem
+from backup_manager.engine.sources.filesystem.read_ahead import ReadAhead
 from backup_manager.engine.sources.filesystem.reading import has_hole
 from backup_manager.engine.sources.filesystem.scan import ScannedPage, is_racy, scan_pages
 from backup_manager.engine.sources.filesystem.small import SmallFileReader
@@ -97,6 +98,16 @@ class IngestTotals:
     files: int = field(default=0)
 
 
+@dataclass(frozen=True, slots=True)
+class _ComparedPage:
+    """A page, and what the previous backup knows of it: all of it (*same*), or some entries (*old*)."""
+
+    page: ScannedPage
+    fingerprint: bytes
+    same: PageDescriptor | None
+    old: dict[bytes, tuple[Page, Entry]]
+
+
 class FilesystemIngest:
     """The backup of one source; used once, by one thread."""
 
@@ -119,34 +130,53 @@ class FilesystemIngest:
         Raises:
             InterruptedRunError: ``cancelled`` said so; what was stored serves the next run.
         """
-        for page in scan_pages(found):
+        ahead = ReadAhead()
+        for page in ahead.through(map(self._compare, scan_pages(found)), self._small_files):
             if self._tools.cancelled():
                 raise InterruptedRunError("the backup was cancelled before it was complete")
             self._take(page)
+            ahead.note(*self._small.take_timing())
             self._tools.progress(self.totals.bytes, self.totals.files)
         self._tools.bundler.close_frame()
         self._pending.flush()
         return self._tools.writer.finish()
 
-    def _take(self, page: ScannedPage) -> None:
+    def _compare(self, page: ScannedPage) -> "_ComparedPage":
+        """Find out what the previous backup knows of *page*, before anything of it is read."""
         tools = self._tools
         fingerprint = tools.hashing.blob_id(page.marks)
-        old: dict[bytes, tuple[Page, Entry]] = {}
-        if tools.previous is not None:
-            first = page.entries[0][0]
-            same = tools.previous.match(fingerprint, first)
-            if same is not None:
-                self._pending.add(same)
-                self.totals.reused_pages += 1
-                self.totals.bytes += same.bytes
-                self.totals.files += same.files
-                return
-            old = tools.previous.entries_of([path for path, _ in page.entries])
+        if tools.previous is None:
+            return _ComparedPage(page, fingerprint, None, {})
+        same = tools.previous.match(fingerprint, page.entries[0][0])
+        if same is not None:
+            return _ComparedPage(page, fingerprint, same, {})
+        old = tools.previous.entries_of([path for path, _ in page.entries])
+        return _ComparedPage(page, fingerprint, None, old)
+
+    def _small_files(self, compared: "_ComparedPage") -> Iterator[Found]:
+        """Yield the small files of a page that are going to be read."""
+        if compared.same is not None:
+            return
+        most = self._tools.small_file_bytes
+        for path, stat in compared.page.entries:
+            if stat.st_mode & TYPE_BITS == REGULAR and 0 < stat.st_size <= most:
+                old = compared.old.get(path)
+                if old is None or not is_unchanged(old[1], stat):
+                    yield path, stat
+
+    def _take(self, compared: "_ComparedPage") -> None:
+        tools, page, same = self._tools, compared.page, compared.same
+        if same is not None:
+            self._pending.add(same)
+            self.totals.reused_pages += 1
+            self.totals.bytes += same.bytes
+            self.totals.files += same.files
+            return
         entries: list[tuple[Entry, PendingContent]] = []
         whole = True
         for path, stat in page.entries:
             try:
-                entry, content = self._entry(path, stat, old.get(path))
+                entry, content = self._entry(path, stat, compared.old.get(path))
             except EntryProblemError as err:
                 tools.problems(err.problem)
                 whole = False
@@ -157,7 +187,7 @@ class FilesystemIngest:
                 self.totals.files += 1
                 self.totals.bytes += entry.size
         if entries:
-            self._pending.add(PendingPage(entries, fingerprint if whole else b""))
+            self._pending.add(PendingPage(entries, compared.fingerprint if whole else b""))
 
     def _entry(
         self, path: bytes, stat: os.stat_result, old: tuple[Page, Entry] | None

@@ -1,6 +1,7 @@
 """Small files, read into the buffer of the frame that will hold them."""
 
 import os
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -42,6 +43,14 @@ class SmallFileReader:
         self._member_hash = member_hash
         self._problems = problems
         self._small_bytes = small_bytes
+        self._seconds = 0.0
+        self._files = 0
+
+    def take_timing(self) -> tuple[float, int]:
+        """Return the seconds that reading took since the last call, and for how many files."""
+        timing = self._seconds, self._files
+        self._seconds, self._files = 0.0, 0
+        return timing
 
     def read(self, path: bytes, stat: os.stat_result) -> Reading | None:
         """Return what was read; None for a file that has become large.
@@ -51,7 +60,10 @@ class SmallFileReader:
         """
         size = stat.st_size
         room = self._bundler.room(size)
+        begun = time.perf_counter()
         quiet = read_quietly(path, room, stat)
+        self._seconds += time.perf_counter() - begun
+        self._files += 1
         if quiet is None:
             # Something is out of the ordinary: the careful reader finds out what, and reads again if need be.
             data, now, settled = read_small(path, stat, self._problems)
