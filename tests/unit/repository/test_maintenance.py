@@ -157,8 +157,19 @@ def test_packs_of_a_run_that_is_not_committed_are_left_alone_while_they_are_youn
     root = run.put_catalogue({"page": plains_of(1, 2, 3)})
     run.flush()
     world.clock.pass_(DAY - 1)
-    assert run_maintenance(world.parts, world.options()).pending_bytes == 0
+    assert run_maintenance(world.parts, world.options()).planned_packs == 0
     assert restore(world, run.commit("a", root)) == set(plains_of(1, 2, 3))
+
+
+def test_young_packs_that_nothing_needs_are_said_to_be_pending(world: World) -> None:
+    run = Run(world)
+    run.put_catalogue({"page": plains_of(1, 2, 3)})
+    run.flush()
+    sizes = sum(info.size for info in world.parts.storage.list("packs/"))
+
+    planned = plan_maintenance(world.parts, world.options())
+
+    assert planned.pending_bytes == run_maintenance(world.parts, world.options()).pending_bytes == sizes
 
 
 def test_what_an_intent_names_is_spared_until_it_expires(world: World) -> None:

@@ -27,7 +27,8 @@ class MaintenancePlan:
     """What a run is going to do.
 
     *deletion* is due now; *choice* and *shards* enter a new plan, which is carried out in the same run if it
-    *is_immediate*. *open_bytes* are those of packs in other plans that wait.
+    *is_immediate*. *open_bytes* are those of packs in other plans that wait, and of packs that nothing needs
+    and that are too young for a plan.
     """
 
     deletion: Deletion
@@ -56,7 +57,7 @@ class MaintenancePlan:
 class MaintenanceReport:
     """What a run has done. *freed_bytes* are the sizes of deleted packs, *rewritten_bytes* were copied first.
 
-    *pending_bytes* are planned: a run after the grace period frees them.
+    *pending_bytes* are planned, or will be when they are old enough: runs after the grace period free them.
     """
 
     freed_bytes: int
@@ -110,6 +111,7 @@ def decide(view: View, options: MaintenanceOptions) -> MaintenancePlan:
     young = {name for name in staying if view.now - view.packs[name].modified < options.grace_seconds}
     shards = tuple(shard for shard in view.shards if shard.name not in gone)
     open_bytes = sum(remaining[pack] for pack in _still_planned(view, deletion) if pack in remaining)
+    open_bytes += sum(use.size for use in uses if use.name in young and not use.used_bytes)
     is_immediate = options.grace_seconds <= 0 and not view.is_doubtful
     return MaintenancePlan(
         deletion=deletion,
