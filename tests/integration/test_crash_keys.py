@@ -76,7 +76,7 @@ def test_a_change_of_keys_is_made_again_wherever_it_was_killed(
     backup = prepare(stage, shelf, has_both)
     keys = stage.key(OLD), stage.key(NEW)
     points = 0
-    step = max(EVERY, step // 6)  # there are few calls
+    step = max(EVERY, step // 3)  # there are few calls
     for storage in killed_everywhere(shelf, lambda storage: change(stage, storage), step=step):
         opened_by = [key for key in keys if opens(stage, storage, key)]
         stage.check(storage, [backup], key=opened_by[0])

@@ -46,17 +46,17 @@ def test_a_killed_run_hurts_nothing_and_the_next_one_goes_on(tmp_path: Path, kil
     change_a_lot(stage, noise)
     seconds = seconds_of(stage, storage)
     stage.check(storage, ())
-    codes = []
-    for _ in range(kills):
+    killed = 0
+    while killed < kills:
         stage.clock.ahead += 60
         change_a_lot(stage, noise)
         with children(lambda: stage.back_up(storage)) as (child,):
             time.sleep(noise.uniform(0, seconds))
             child.signal(signal.SIGKILL)
-            codes.append(child.wait())
+            is_killed = child.wait() == -signal.SIGKILL
         stage.go_on(storage, set(stage.trees))
-    assert set(codes) <= {0, -signal.SIGKILL}
-    assert codes.count(-signal.SIGKILL) >= kills / 2
+        killed += is_killed
+        seconds *= 1.0 if is_killed else 0.8  # it was faster than the first
     time.sleep(0.01)
     stage.maintain(storage, 0)
     assert left_overs(folder) == []

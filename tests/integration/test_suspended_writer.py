@@ -44,16 +44,15 @@ class Moment:
         return f"{'after' if self.is_after else 'before'} {self.method} {self.prefix} {self.number}"
 
 
+WHILE_READING = Moment("put", "packs/d/", 1)
+BEFORE_THE_SNAPSHOT = Moment("put", "snapshots/", 1)
 MOMENTS = [
-    Moment("put", "packs/d/", 1),
+    WHILE_READING,
     Moment("put", "index/", 1),
     Moment("put", "intents/", 1),
     Moment("list", "maintenance/", 2),
-    Moment("list", "packs/", 2),
-    Moment("list", "snapshots/", 2),
-    Moment("put", "snapshots/", 1),
+    BEFORE_THE_SNAPSHOT,
     Moment("put", "snapshots/", 1, is_after=True),
-    Moment("list", "intents/", 1),
     Moment("delete", "intents/", 1),
 ]
 # m: a maintenance run, which removes the backup that holds what the writer has not stored itself; p: a day passes.
@@ -204,9 +203,13 @@ def test_a_writer_that_slept_at_any_call_is_complete_or_has_failed(
 
 
 @pytest.mark.parametrize(
-    "seconds", [pytest.param(0.6, id="short"), pytest.param(2.0, id="long", marks=pytest.mark.slow)]
+    ("moment", "seconds"),
+    [
+        pytest.param(BEFORE_THE_SNAPSHOT, 0.6, id="short"),
+        pytest.param(BEFORE_THE_SNAPSHOT, 2.0, id="long", marks=pytest.mark.slow),
+        pytest.param(WHILE_READING, 2.0, id="long, while reading", marks=pytest.mark.slow),
+    ],
 )
-@pytest.mark.parametrize("moment", [MOMENTS[0], MOMENTS[6]], ids=str)
 def test_a_writer_that_slept_in_real_time_is_complete_or_has_failed(
     tmp_path: Path, seconds: float, moment: Moment
 ) -> None:
