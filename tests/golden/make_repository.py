@@ -157,7 +157,7 @@ def _fill(session: Session, target: Path, clock: Callable[[], float]) -> list[di
     """Take a full and an incremental backup, with one of every other object; return what they must restore to."""
     root = os.fsencode(SOURCE)
     request = BackupRequest(POLICY, (FilesRequest(SOURCE_NAME, (str(SOURCE),)),), description="golden")
-    expected = []
+    expected: list[dict[str, object]] = []
     for kind, prepare in ((BackupType.FULL, build_source), (BackupType.INCREMENTAL, change_source)):
         prepare(root)
         result = run_backup(session, replace(request, type=kind), clock=clock)
