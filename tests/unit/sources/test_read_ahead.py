@@ -21,8 +21,7 @@ def pages_asked_for(seconds: float, pages: int) -> list[int]:
         asked.append(page)
         return []
 
-    for page in ahead.through(range(pages), files_of):
-        assert page not in asked or asked.index(page) >= 0
+    for _ in ahead.through(range(pages), files_of):
         ahead.note(seconds * 100, 100)
     return asked
 
@@ -36,6 +35,14 @@ def test_slow_files_are_asked_for_but_for_the_pages_that_are_measured() -> None:
     assert asked == [page for page in range(2, 40) if (page + 1) % MEASURED_PAGE]
 
 
+def test_without_need_no_page_is_looked_at_before_the_one_in_front_was_taken() -> None:
+    seen: list[int] = []
+    ahead = ReadAhead()
+    for page in ahead.through((seen.append(n) or n for n in range(5)), lambda _page: []):
+        assert seen[-1] == page
+        ahead.note(0.0, 10)
+
+
 def test_every_page_comes_once_in_its_order() -> None:
     ahead = ReadAhead()
     assert list(ahead.through(iter("abc"), lambda _page: [])) == ["a", "b", "c"]
@@ -47,8 +54,8 @@ def test_a_page_without_files_teaches_nothing() -> None:
     ahead.note(1.0, 1)
     ahead.note(0.0, 0)
     asked: list[str] = []
-    list(ahead.through("a", lambda page: asked.append(page) or []))
-    assert asked == ["a"]
+    list(ahead.through("ab", lambda page: asked.append(page) or []))
+    assert asked == ["b"]
 
 
 def test_what_cannot_be_opened_is_left_to_the_reader(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from backup_manager.engine.sources.filesystem.ingest import (
 )
 from backup_manager.engine.sources.filesystem.large import LargeFileReader
 from backup_manager.engine.sources.filesystem.problems import ProblemKind, Problems
+from backup_manager.engine.sources.filesystem.roots import check_root_remains, read_roots
 from backup_manager.engine.sources.filesystem.walk import walk
 from backup_manager.engine.storage.base import Storage
 
@@ -91,9 +92,12 @@ class SourcePipeline:
         ingest = FilesystemIngest(tools)
         paths = [os.fsencode(path) for path in source.paths]
         excludes = Excludes(source.exclude)
+        roots = read_roots(paths)
         left_out = folder_of(self._repository.storage)
         found = walk(paths, excludes, problems, one_file_system=source.one_file_system, left_out=left_out)
         root = ingest.run(found)
+        for each in roots:  # a volume that went away after the walk leaves nothing but vanished files
+            check_root_remains(each)
         judge_source(source, root.files + root.others, root.directories, problems)
         self._done = Progress(self._done.bytes + root.bytes, self._done.files + root.files)
         warnings = tell_problems(problems)

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import msgspec
+
 from backup_manager.common.errors import InterruptedRunError
 from backup_manager.engine.processors.frames import FrameBundler
 from backup_manager.engine.repository.catalogue.entries import (
@@ -235,6 +237,10 @@ class FilesystemIngest:
         if known is not None and known[0].ctime_ns == stat.st_ctime_ns and known[0].size == stat.st_size:
             return self._build(path, stat, stat.st_size, not known[0].racy, known[0].xattrs), known[1]
         entry, content = self._file(path, stat)
+        if known is not None and known[0].ctime_ns == entry.ctime_ns and known[0].size == entry.size:
+            # It changed while one name was read, and was seen under this one before: both are told to be of the
+            # state after the change, so both must have one content. The next run reads them again.
+            return msgspec.structs.replace(entry, racy=True), known[1]
         chunks = len(content.extents) if isinstance(content, FileContent) else 0
         has_room = len(self._linked) < MOST_LINKED and self._linked_chunks + chunks <= MOST_LINKED_CHUNKS
         if known is not None or has_room:

@@ -27,27 +27,36 @@ class ReadAhead:
         self._was_asked = False
 
     def through(self, pages: Iterable[Item], files_of: Callable[[Item], Iterable[Found]]) -> Iterator[Item]:
-        """Yield *pages*, each after the small files of the next one were asked for, if that helps."""
-        waiting: list[tuple[Item, bool]] = []
-        for page in pages:
-            self._number += 1
-            is_asked = self._is_slow and self._number % MEASURED_PAGE != 0
-            if is_asked:
-                ask_for(files_of(page))
-            waiting.append((page, is_asked))
-            if len(waiting) == 2:
-                yield self._begin(*waiting.pop(0))
-        for page, is_asked in waiting:
-            yield self._begin(page, is_asked)
+        """Yield *pages*; while reading is slow, each after the small files of the next one were asked for.
+
+        Otherwise a page is not looked at before the one in front of it was taken, so that what was seen of a file
+        is as young as can be when it is read.
+        """
+        coming = iter(pages)
+        following = self._next(coming, files_of, looks_ahead=False)
+        while following is not None:
+            page, self._was_asked = following
+            following = self._next(coming, files_of, looks_ahead=True) if self._is_slow else None
+            yield page
+            if following is None:
+                following = self._next(coming, files_of, looks_ahead=False)
 
     def note(self, seconds: float, files: int) -> None:
         """Learn how long reading *files* of the page that was yielded last has taken."""
         if files and not self._was_asked:
             self._is_slow = seconds / files > SLOW_SECONDS
 
-    def _begin(self, page: Item, is_asked: bool) -> Item:
-        self._was_asked = is_asked
-        return page
+    def _next(
+        self, coming: Iterator[Item], files_of: Callable[[Item], Iterable[Found]], *, looks_ahead: bool
+    ) -> tuple[Item, bool] | None:
+        """Return the next page and whether its files were asked for; None after the last."""
+        for page in coming:
+            self._number += 1
+            is_asked = looks_ahead and self._number % MEASURED_PAGE != 0
+            if is_asked:
+                ask_for(files_of(page))
+            return page, is_asked
+        return None
 
 
 def ask_for(files: Iterable[Found]) -> None:
