@@ -12,6 +12,7 @@ import pytest
 from tests.integration.workbench import Workbench, key_spec
 
 from backup_manager.contract.requests import RepositoryAddress
+from backup_manager.engine.storage.registry import open_storage
 
 
 @pytest.fixture
@@ -29,9 +30,13 @@ def place() -> Iterator[bytes]:
 
 
 @pytest.fixture
-def bench(place: bytes, tmp_path: Path) -> Workbench:
-    """A repository in memory."""
-    return Workbench(RepositoryAddress(f"memory://{uuid.uuid4()}", key_spec(tmp_path)), place)
+def bench(place: bytes, tmp_path: Path) -> Iterator[Workbench]:
+    """A repository in memory, which is given back."""
+    url = f"memory://{uuid.uuid4()}"
+    yield Workbench(RepositoryAddress(url, key_spec(tmp_path)), place)
+    storage = open_storage(url)
+    for info in list(storage.list("")):
+        storage.delete(info.name)
 
 
 @pytest.fixture
