@@ -18,11 +18,12 @@ COLUMNS = (
     "stored",
     "verified",
 )
+SPARE = ("policy", "started", "duration", "files", "added", "stored")  # the id tells policy and start
 
 
 def backup_table(backups: Iterable[BackupResult]) -> Table:
     """Return a row for each backup."""
-    return Table(COLUMNS, tuple(backup_row(backup) for backup in backups))
+    return Table(COLUMNS, tuple(backup_row(backup) for backup in backups), SPARE)
 
 
 def backup_row(backup: BackupResult) -> tuple[Cell, ...]:

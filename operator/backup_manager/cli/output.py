@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
@@ -67,7 +68,7 @@ class Console:
         elif self.form is OutputFormat.YAML:
             self._write(_yaml(document))
         elif self._draws_tables:
-            for line in table_lines(table, bold=self.is_terminal):
+            for line in table_lines(table, bold=self.is_terminal, width=self._width):
                 self._write(line + "\n")
         else:
             for row in table.rows:
@@ -143,6 +144,14 @@ class Console:
     @property
     def _draws_tables(self) -> bool:
         return self.form is OutputFormat.TABLE or self.is_terminal
+
+    @property
+    def _width(self) -> int | None:
+        """The columns of the terminal that shows the result; None where there is none."""
+        try:
+            return os.get_terminal_size(self._stdout.fileno()).columns or None
+        except OSError:  # not a terminal; UnsupportedOperation of a stream in memory is one, too
+            return None
 
     def _write(self, text: str) -> None:
         with_closed_output(lambda: self._stdout.write(text))

@@ -3,14 +3,16 @@
 import click
 
 from backup_manager.cli.call import Call, verb
+from backup_manager.cli.help_text import VerbCommand
 from backup_manager.cli.table import Cell, Seconds, Size, Table
 from backup_manager.contract.results import RestoreRecord
 from backup_manager.manager.api_restore import list_restores, opened
 
 COLUMNS = ("backup", "status", "started", "duration", "files", "size", "verified", "destination")
+SPARE = ("duration", "files", "size", "verified")
 
 
-@click.command("restores")
+@click.command("restores", cls=VerbCommand)
 @verb
 def command(call: Call) -> None:
     """List restores done with this repository."""
@@ -18,7 +20,7 @@ def command(call: Call) -> None:
         call.remark_session(session)
         records = list_restores(session)
     call.console.show(
-        [record.document() for record in records], Table(COLUMNS, [_row(each) for each in records])
+        [record.document() for record in records], Table(COLUMNS, [_row(each) for each in records], SPARE)
     )
 
 
