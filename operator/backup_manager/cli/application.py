@@ -12,6 +12,7 @@ import click
 
 from backup_manager.cli.call import place_options, take_options
 from backup_manager.cli.completion import completion_options
+from backup_manager.cli.help_text import VerbFamily, write_exit_codes
 from backup_manager.common.suggest import nearest_name
 
 
@@ -39,15 +40,17 @@ VERBS: Mapping[str, Verb] = {
     "diff": Verb("What differs between two backups.", "Failed to compare backups"),
     "prune": Verb("Apply retention, then free what nothing needs.", "Failed to prune backups"),
     "explain": Verb("What a policy is going to do.", "Failed to explain policy"),
-    "serve": Verb("Run schedules in the foreground.", "Failed to serve schedules"),
+    "serve": Verb("Run schedules in the foreground (not in this version).", "Failed to serve schedules"),
     "manifests": Verb("A configuration file as custom resources.", "Failed to print manifests"),
     "key": Verb("Key files, key slots and epochs.", "Failed to manage keys"),
     "doctor": Verb("Check configuration, store, key and clock.", "Failed to examine"),
 }
 
 
-class VerbGroup(click.Group):
+class VerbGroup(VerbFamily):
     """A group whose commands are in :data:`VERBS`, none of them imported before it is needed."""
+
+    describes_common_options = True
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
         """Return the names in the order of the table."""
@@ -73,6 +76,11 @@ class VerbGroup(click.Group):
             surroundings.operation = verb.operation
         command: click.Command = importlib.import_module(f"backup_manager.cli.verbs.{cmd_name}").command
         return command
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands, then the options, then the exit codes."""
+        super().format_options(ctx, formatter)
+        write_exit_codes(formatter)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the verbs from the table, importing none."""
@@ -104,5 +112,8 @@ def _show_version(ctx: click.Context) -> None:
 @sirsinexus.group("backup", cls=VerbGroup)
 @place_options
 def backup(**given: object) -> None:
-    """Back up, verify, restore and maintain; the common options may follow the command, too."""
+    """Back up, verify, restore and maintain.
+
+    The common options may stand before or after the command. `COMMAND --help` says more of each.
+    """
     take_options(given)

@@ -9,6 +9,8 @@ from typing import Any, Concatenate, ParamSpec, Protocol
 
 import click
 
+from backup_manager.cli.completion import complete_files, complete_folders
+from backup_manager.cli.help_text import CommonOption
 from backup_manager.cli.output import Console, OutputFormat
 from backup_manager.cli.place import FilePlace, PlaceOptions, find_place, shown_place
 from backup_manager.cli.stopping import Stopping
@@ -21,19 +23,38 @@ from backup_manager.manager.workplace import Workplace, open_url
 Parameters = ParamSpec("Parameters")
 Command = Callable[..., Any]
 
+common = functools.partial(click.option, cls=CommonOption)
 PLACE_OPTIONS = (
-    click.option("--repository", metavar="URL", help="Work on this repository, with no configuration file."),
-    click.option("--key-file", metavar="FILE", help="The repository's key file."),
-    click.option("--passphrase-file", metavar="FILE", help="A file that holds the repository's passphrase."),
-    click.option("--kms-key", metavar="ID", help="The AWS KMS key that wraps the repository's key."),
-    click.option("-f", "--file", metavar="FILE", help="The configuration file (default: ./backup.yaml)."),
-    click.option("--context", metavar="NAME", help="The Kubernetes context."),
-    click.option("--namespace", metavar="NAME", help="The Kubernetes namespace."),
-    click.option("--cache-dir", metavar="DIR", help="Where to keep a local cache; its contents stay sealed."),
-    click.option(
-        "-o", "--output", type=click.Choice(["json", "yaml", "table"]), help="The form of the result."
+    common(
+        "-f",
+        "--file",
+        metavar="FILE",
+        shell_complete=complete_files,
+        help="The configuration file (default: ./backup.yaml).",
     ),
-    click.option("-v", "--verbose", count=True, help="Say what is chosen and done; twice, in detail."),
+    common(
+        "--repository", metavar="URL", help="A repository to work on directly, with no configuration file."
+    ),
+    common(
+        "--key-file", metavar="FILE", shell_complete=complete_files, help="With --repository: its key file."
+    ),
+    common(
+        "--passphrase-file",
+        metavar="FILE",
+        shell_complete=complete_files,
+        help="With --repository: a file that holds its passphrase.",
+    ),
+    common("--kms-key", metavar="ID", help="With --repository: the AWS KMS key that wraps its key."),
+    common(
+        "--cache-dir",
+        metavar="DIR",
+        shell_complete=complete_folders,
+        help="Where to keep a local cache; its contents stay sealed.",
+    ),
+    common("-o", "--output", type=click.Choice(["json", "yaml", "table"]), help="The form of the result."),
+    common("-v", "--verbose", count=True, help="Say what is chosen and done; twice, in detail."),
+    common("--context", metavar="NAME", help="The Kubernetes context (not in this version)."),
+    common("--namespace", metavar="NAME", help="The Kubernetes namespace (not in this version)."),
 )
 
 

@@ -82,6 +82,16 @@ def complete_backups(ctx: click.Context, _param: click.Parameter, incomplete: st
     return _offer(ctx, "backup_ids", incomplete)
 
 
+def complete_files(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Let the shell offer files."""
+    return [CompletionItem(incomplete, type="file")]
+
+
+def complete_folders(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Let the shell offer folders."""
+    return [CompletionItem(incomplete, type="dir")]
+
+
 def _offer(ctx: click.Context, lookup: str, incomplete: str) -> list[CompletionItem]:
     try:
         names = getattr(importlib.import_module("backup_manager.cli.known_names"), lookup)(ctx)

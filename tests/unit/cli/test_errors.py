@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.support.program import COMMAND, ENVIRONMENT, program, sirsinexus
 
+from backup_manager.cli.application import VERBS
 from backup_manager.cli.call import Surroundings
 from backup_manager.cli.main import run_program
 from backup_manager.cli.output import Console
@@ -177,8 +178,34 @@ def test_a_full_disk_behind_standard_output_is_an_error(backed_up: Path) -> None
     assert b"cannot write to standard output: No space left on device" in ended.stderr
 
 
-def test_help_names_every_verb_without_importing_one(folder: Path) -> None:
-    ended = sirsinexus("--help")
+def test_help_fits_a_terminal_and_begins_with_what_is_particular(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for args in ([], *([verb] for verb in VERBS), *(["key", verb] for verb in ("add", "rotate", "remove"))):
+        assert sirsinexus(*args, "--help").code == 0
+        shown = capsys.readouterr().out
+        assert max(map(len, shown.splitlines())) <= 80
+        assert "..." not in shown.partition("\n")[2].replace("]...", "")  # no sentence is cut short
+        sections = [line.split(" (")[0] for line in shown.splitlines() if line[:1].isupper()]
+        order = [
+            "Usage",
+            "Commands:",
+            "Arguments:",
+            "Options:",
+            "Common options",
+            "Common options:",
+            "Exit codes:",
+        ]
+        places = [order.index(name) for name in sections if name in order]
+        assert places == sorted(places)
+        assert "Common options" in shown
 
-    assert ended.code == 0
-    assert program("--help").code == 0
+
+def test_arguments_and_exit_codes_are_explained(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert [sirsinexus("restore", "--help").code, sirsinexus("--help").code, program("--help").code] == [
+        0
+    ] * 3
+
+    shown = capsys.readouterr().out
+    assert "BACKUP  An id" in shown
+    assert "40, 41  verification failed" in shown

@@ -120,6 +120,21 @@ def test_the_shell_completes_verbs_policies_and_backups(backed_up: Path) -> None
     assert not any(completed("sirsinexus backup -f absent.yaml info files-", 5))
 
 
+def test_the_shell_is_asked_for_files_and_folders(tmp_path: Path) -> None:
+    def asked(words: str, position: int) -> str:
+        variables = {
+            "_SIRSINEXUS_COMPLETE": "bash_complete",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(position),
+        }
+        command = [sys.executable, "-m", "backup_manager.cli.main"]
+        return subprocess.run(command, env=ENVIRONMENT | variables, capture_output=True, text=True).stdout
+
+    assert asked("sirsinexus backup -f ba", 3) == "file,ba\n"
+    assert asked("sirsinexus backup restore latest --to o", 5) == "dir,o\n"
+    assert asked("sirsinexus backup quickstart do", 3) == "file,do\n"
+
+
 def test_completion_is_shown_and_installed_once(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "backup_manager.cli.main"]
     environment = ENVIRONMENT | {"SHELL": "/bin/zsh", "HOME": str(tmp_path)}

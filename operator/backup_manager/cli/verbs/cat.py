@@ -4,11 +4,12 @@ import click
 
 from backup_manager.cli.call import Call, verb
 from backup_manager.cli.completion import complete_backups, complete_policies
+from backup_manager.cli.help_text import VerbCommand
 from backup_manager.common.errors import UsageError
 from backup_manager.manager.api_look import opened, read_file
 
 
-@click.command("cat")
+@click.command("cat", cls=VerbCommand)
 @click.argument("backup", shell_complete=complete_backups)
 @click.argument("path")
 @click.option(

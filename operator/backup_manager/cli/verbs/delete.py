@@ -5,13 +5,14 @@ import click
 from backup_manager.cli.call import Call, verb
 from backup_manager.cli.completion import complete_backups, complete_policies
 from backup_manager.cli.confirmation import confirm
+from backup_manager.cli.help_text import VerbCommand
 from backup_manager.cli.table import Table
 from backup_manager.common.errors import CorruptDataError, NotFoundError
 from backup_manager.manager.api_list import describe_backup
 from backup_manager.manager.api_look import delete_backups, opened
 
 
-@click.command("delete")
+@click.command("delete", cls=VerbCommand)
 @click.argument("backups", nargs=-1, required=True, shell_complete=complete_backups)
 @click.option(
     "--policy", metavar="NAME", shell_complete=complete_policies, help="Only this policy's backups."

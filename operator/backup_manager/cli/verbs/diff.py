@@ -4,12 +4,13 @@ import click
 
 from backup_manager.cli.call import Call, verb
 from backup_manager.cli.completion import complete_backups, complete_policies
+from backup_manager.cli.help_text import VerbCommand
 from backup_manager.cli.table import Cell
 from backup_manager.contract.inspection import Change
 from backup_manager.manager.api_look import compare_backups, opened
 
 
-@click.command("diff")
+@click.command("diff", cls=VerbCommand)
 @click.argument("a", shell_complete=complete_backups)
 @click.argument("b", shell_complete=complete_backups)
 @click.option(

@@ -3,6 +3,7 @@
 import click
 
 from backup_manager.cli.call import Call, verb
+from backup_manager.cli.help_text import VerbCommand
 from backup_manager.cli.table import Table
 from backup_manager.common.errors import UsageError
 from backup_manager.contract.exit_codes import ExitCode
@@ -14,7 +15,7 @@ from backup_manager.manager.workplace import Workplace
 COLUMNS = ("level", "subject", "facts", "solution")
 
 
-@click.command("doctor")
+@click.command("doctor", cls=VerbCommand)
 @verb
 def command(call: Call) -> ExitCode | None:
     """Check configuration, store, key and clock; each finding says what to do."""

@@ -7,13 +7,14 @@ import click
 
 from backup_manager.cli.call import Call, verb
 from backup_manager.cli.completion import complete_policies
+from backup_manager.cli.help_text import VerbCommand
 from backup_manager.cli.table import Cell, Table
 from backup_manager.contract.results import Json
 from backup_manager.manager.explain import explain
 from backup_manager.manager.known_backups import find_candidates
 
 
-@click.command("explain")
+@click.command("explain", cls=VerbCommand)
 @click.argument("policy", shell_complete=complete_policies)
 @verb
 def command(call: Call, policy: str) -> None:

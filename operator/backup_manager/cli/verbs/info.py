@@ -4,13 +4,14 @@ import click
 
 from backup_manager.cli.call import Call, verb
 from backup_manager.cli.completion import complete_backups, complete_policies
+from backup_manager.cli.help_text import VerbCommand
 from backup_manager.cli.table import Cell, Seconds, Size, Table
 from backup_manager.common.units import format_time
 from backup_manager.contract.results import BackupDetails, SourceDetails
 from backup_manager.manager.api_list import describe_backup, opened
 
 
-@click.command("info")
+@click.command("info", cls=VerbCommand)
 @click.argument("backup", shell_complete=complete_backups)
 @click.option(
     "--policy", metavar="NAME", shell_complete=complete_policies, help="Only this policy's backups."

@@ -7,6 +7,8 @@ from typing import Any
 import click
 
 from backup_manager.cli.call import Call, place_options, take_options, verb
+from backup_manager.cli.completion import complete_files
+from backup_manager.cli.help_text import VerbFamily
 from backup_manager.cli.place import key_specs
 from backup_manager.cli.table import Cell, Table
 from backup_manager.common.errors import UsageError
@@ -25,26 +27,26 @@ from backup_manager.manager.workplace import located_key
 COLUMNS = ("id", "provider", "label", "created", "current", "key")
 
 
-@click.group("key")
+@click.group("key", cls=VerbFamily)
 @place_options
 def command(**given: object) -> None:
-    """Key files, key slots and epochs; any key of any slot opens the whole repository."""
+    """Key files and key slots; any key of any slot opens the whole repository."""
     take_options(given)
 
 
 def new_key_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Let a command take the key that is to be added."""
-    for option, metavar, text in (
-        ("--new-kms-key", "ID", "An AWS KMS key."),
-        ("--new-passphrase-file", "FILE", "A file that holds a passphrase."),
-        ("--new-key-file", "FILE", "A key file, made by `key generate`."),
+    for name, text in (
+        ("--new-passphrase-file", "A file that holds a passphrase."),
+        ("--new-key-file", "A key file, made by `key generate`."),
     ):
-        function = click.option(option, metavar=metavar, help=text)(function)
-    return function
+        option = click.option(name, metavar="FILE", shell_complete=complete_files, help=text)
+        function = option(function)
+    return click.option("--new-kms-key", metavar="ID", help="An AWS KMS key.")(function)
 
 
 @command.command("generate")
-@click.argument("path", metavar="FILE")
+@click.argument("path", metavar="FILE", shell_complete=complete_files)
 @verb
 def generate(call: Call, path: str) -> None:
     """Write a new key file, never over another file."""
@@ -56,7 +58,7 @@ def generate(call: Call, path: str) -> None:
 @command.command("list")
 @verb
 def list_(call: Call) -> None:
-    """List the slots: each wraps the repository's key by another key."""
+    """List the key slots of the repository."""
     with opened(call.open_address(), read_only=True) as session:
         call.remark_session(session)
         _show(call, list_slots(session))
@@ -103,7 +105,10 @@ def rotate_(
     new_kms_key: str | None,
     label: str | None,
 ) -> None:
-    """Put a new key in the place of the one in use; no data are rewritten."""
+    """Put a new key in the place of the one in use.
+
+    No data are rewritten; the key in use opens nothing from then on.
+    """
     new = _new_key(new_key_file, new_passphrase_file, new_kms_key)
     address = call.open_address()
     with opened(address) as session:

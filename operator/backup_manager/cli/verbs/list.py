@@ -5,10 +5,11 @@ import click
 from backup_manager.cli.backup_table import backup_table
 from backup_manager.cli.call import Call, verb
 from backup_manager.cli.completion import complete_policies
+from backup_manager.cli.help_text import VerbCommand
 from backup_manager.manager.api_list import list_backups, opened
 
 
-@click.command("list")
+@click.command("list", cls=VerbCommand)
 @click.option("--policy", metavar="NAME", shell_complete=complete_policies, help="Only this policy's.")
 @verb
 def command(call: Call, policy: str | None) -> None:

@@ -4,6 +4,7 @@ import click
 
 from backup_manager.cli.call import Call, verb
 from backup_manager.cli.completion import complete_backups, complete_policies
+from backup_manager.cli.help_text import VerbCommand
 from backup_manager.cli.table import Cell
 from backup_manager.contract.inspection import ListedEntry
 from backup_manager.manager.api_look import list_entries, opened
@@ -11,7 +12,7 @@ from backup_manager.manager.api_look import list_entries, opened
 LONGEST_OWNER = 17
 
 
-@click.command("ls")
+@click.command("ls", cls=VerbCommand)
 @click.argument("backup", shell_complete=complete_backups)
 @click.argument("path", required=False)
 @click.option(

@@ -4,6 +4,7 @@ import click
 
 from backup_manager.cli.call import Call, verb
 from backup_manager.cli.completion import complete_policies
+from backup_manager.cli.help_text import VerbCommand
 from backup_manager.cli.table import Cell, Table
 from backup_manager.common.units import format_size, parse_duration
 from backup_manager.contract.results import PruneResult
@@ -13,7 +14,7 @@ from backup_manager.manager.workplace import Workplace
 COLUMNS = ("id", "verdict", "reasons")
 
 
-@click.command("prune")
+@click.command("prune", cls=VerbCommand)
 @click.option(
     "--policy", metavar="NAME", shell_complete=complete_policies, help="Only this policy's backups."
 )

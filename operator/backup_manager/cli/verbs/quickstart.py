@@ -6,6 +6,8 @@ import click
 
 from backup_manager.cli.backup_table import backup_table
 from backup_manager.cli.call import Call, verb
+from backup_manager.cli.completion import complete_files, complete_folders
+from backup_manager.cli.help_text import VerbCommand
 from backup_manager.cli.progress import watched
 from backup_manager.cli.verdict import report_verdict
 from backup_manager.common.units import format_duration, format_size
@@ -15,10 +17,14 @@ from backup_manager.manager.quickstart import QuickstartListener, QuickstartResu
 from backup_manager.manager.runner import first_failure
 
 
-@click.command("quickstart")
-@click.argument("paths", nargs=-1)
+@click.command("quickstart", cls=VerbCommand)
+@click.argument("paths", nargs=-1, shell_complete=complete_files)
 @click.option(
-    "--into", metavar="DIR", default="backup-demo", help="Where to put it; ./backup-demo by default."
+    "--into",
+    metavar="DIR",
+    default="backup-demo",
+    shell_complete=complete_folders,
+    help="Where to put it; ./backup-demo by default.",
 )
 @verb
 def command(call: Call, paths: tuple[str, ...], into: str) -> ExitCode | None:

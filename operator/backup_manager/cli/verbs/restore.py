@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import click
 
 from backup_manager.cli.call import Call, one_of, verb
-from backup_manager.cli.completion import complete_backups, complete_policies
+from backup_manager.cli.completion import complete_backups, complete_folders, complete_policies
+from backup_manager.cli.help_text import VerbCommand
 from backup_manager.cli.progress import watched
 from backup_manager.cli.table import Cell, Seconds, Size, Table
 from backup_manager.common.errors import NotAvailableError, UsageError
@@ -18,12 +19,12 @@ from backup_manager.manager.api_restore import opened, plan_restore, run_restore
 DATABASES = ("postgresql://", "postgres://")
 
 
-@click.command("restore")
+@click.command("restore", cls=VerbCommand)
 @click.argument("backup", required=False, shell_complete=complete_backups)
 @click.option(
     "--policy", metavar="NAME", shell_complete=complete_policies, help="The newest backup of this policy."
 )
-@click.option("--to", metavar="DIR", help="Put every path P at DIR/P.")
+@click.option("--to", metavar="DIR", shell_complete=complete_folders, help="Put every path P at DIR/P.")
 @click.option(
     "--target",
     "targets",
@@ -37,10 +38,15 @@ DATABASES = ("postgresql://", "postgres://")
     "--mode",
     type=click.Choice([mode.value for mode in RestoreMode]),
     default=RestoreMode.FAIL.value,
-    help="Refuse a destination that holds anything, keep the rest of it, or remove the rest.",
+    help="fail (default) refuses a destination that holds anything; merge overwrites what the backup has and keeps "
+    "the rest; mirror also removes what the backup has not.",
 )
 @click.option(
-    "--parallel", metavar="N", type=click.IntRange(1, 64), default=4, help="Files at once; 4 by default."
+    "--parallel",
+    metavar="N",
+    type=click.IntRange(1, 64),
+    default=4,
+    help="Files at once; 4 by default.",
 )
 @click.option("--no-verify", is_flag=True, help="Leave the closing comparison out.")
 @click.option("--dry-run", is_flag=True, help="Say what would be written, replaced and removed.")

@@ -7,6 +7,7 @@ import click
 from backup_manager.cli.backup_table import backup_table
 from backup_manager.cli.call import Call, verb
 from backup_manager.cli.completion import complete_policies
+from backup_manager.cli.help_text import VerbCommand
 from backup_manager.cli.output import OutputFormat
 from backup_manager.cli.progress import watched
 from backup_manager.contract.exit_codes import ExitCode
@@ -16,7 +17,7 @@ from backup_manager.manager.runner import RunListener, first_failure, run_polici
 WHY = "`run`"
 
 
-@click.command("run")
+@click.command("run", cls=VerbCommand)
 @click.option("--policy", metavar="NAME", shell_complete=complete_policies, help="Only this policy.")
 @click.option(
     "--type", "type_", type=click.Choice([kind.value for kind in BackupType]),

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import click
 
 from backup_manager.cli.call import Call, one_of, verb
-from backup_manager.cli.completion import complete_backups, complete_policies
+from backup_manager.cli.completion import complete_backups, complete_folders, complete_policies
+from backup_manager.cli.help_text import VerbCommand
 from backup_manager.cli.progress import watched
 from backup_manager.cli.table import Cell, Table
 from backup_manager.cli.verdict import report_verdict
@@ -20,7 +21,7 @@ CHECKS = {check.value: check for check in (Check.INTEGRITY, Check.COMPLETENESS, 
 COLUMNS = ("backup", "check", "result", "details")
 
 
-@click.command("verify")
+@click.command("verify", cls=VerbCommand)
 @click.argument("backup", required=False, shell_complete=complete_backups)
 @click.option("--all", "all_", is_flag=True, help="Every backup and every object; each byte is read once.")
 @click.option(
@@ -33,7 +34,12 @@ COLUMNS = ("backup", "check", "result", "details")
     "--min-bytes", metavar="N", help="The least size that the backup must have; implies the check size."
 )
 @click.option("--restore-test", is_flag=True, help="Restore into a scratch place and compare entry by entry.")
-@click.option("--destination", metavar="DIR", help="The scratch place of the restore test.")
+@click.option(
+    "--destination",
+    metavar="DIR",
+    shell_complete=complete_folders,
+    help="The scratch place of the restore test.",
+)
 @verb
 def command(
     call: Call,
