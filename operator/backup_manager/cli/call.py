@@ -163,7 +163,7 @@ def take_options(given: dict[str, Any]) -> Surroundings:
     surroundings.options = options
     if options.output is not None:
         surroundings.console.form = OutputFormat(options.output)
-    configure_logging(_log_level(options, surroundings.console), stream=surroundings.console.error_stream)
+    configure_logging(_log_level(options, surroundings.console), stream=surroundings.console.log_stream)
     return surroundings
 
 

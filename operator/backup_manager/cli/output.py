@@ -11,6 +11,7 @@ from typing import TextIO, TypeVar
 from backup_manager.cli.printable import printable
 from backup_manager.cli.table import Cell, Table, plain_row, table_lines
 from backup_manager.common.errors import TargetUnusableError
+from backup_manager.common.log import LineStream
 from backup_manager.contract.results import ErrorReport, Json
 
 Item = TypeVar("Item")
@@ -60,6 +61,11 @@ class Console:
     def error_stream(self) -> TextIO:
         """Standard error, for progress."""
         return self._stderr
+
+    @property
+    def log_stream(self) -> LineStream:
+        """A stream for lines of the log; they appear above the progress, as remarks do."""
+        return _LogStream(self._say)
 
     def show(self, document: Json, table: Table) -> None:
         """Write one result: *document* for a program, *table* for a person or a pipe."""
@@ -174,6 +180,16 @@ class Console:
             self._stderr.flush()
         except OSError:
             return  # nobody is there to read errors; the exit code still tells
+
+
+class _LogStream:
+    """Hands over each line that is written; a handler of ``logging`` writes one at a time."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+
+    def write(self, line: str, /) -> None:
+        self._say(line.rstrip("\n"))
 
 
 def with_closed_output(write: Callable[[], object]) -> None:

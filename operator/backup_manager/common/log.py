@@ -8,7 +8,7 @@ import logging
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TextIO
+from typing import Protocol
 
 ROOT = "backup_manager"
 FIELDS = "backup_manager_fields"  # the attribute of a record that carries the values
@@ -88,7 +88,15 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(document, default=str)
 
 
-def configure_logging(level: str, *, as_json: bool = False, stream: TextIO | None = None) -> None:
+class LineStream(Protocol):
+    """Where lines go."""
+
+    def write(self, line: str, /) -> object:
+        """Take one line, with its end."""
+        ...
+
+
+def configure_logging(level: str, *, as_json: bool = False, stream: LineStream | None = None) -> None:
     """Send our lines of *level* and above to *stream* (standard error), once, replacing an earlier call's."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter() if as_json else PlainFormatter())

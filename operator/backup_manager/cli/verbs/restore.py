@@ -88,8 +88,8 @@ def command(
             plan = plan_restore(session, request)
             call.console.show(plan.document(), Table(("what", "count", "bytes", "path"), _plan_rows(plan)))
             return
-        with watched(call, "Restoring") as hooks:
-            result = run_restore(session, request, hooks)
+        with watched(call, "Restoring") as watch:
+            result = run_restore(session, request, watch.hooks)
     for warning in result.warnings:
         call.console.remark(f"Warning: {warning}")
     call.console.show(result.document(), Table((), _rows(result)))

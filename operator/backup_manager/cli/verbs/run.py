@@ -33,9 +33,12 @@ def command(call: Call, policy: str | None, type_: str | None, dry_run: bool) ->
     if dry_run:
         plan = importlib.import_module("backup_manager.manager.runner_plan").plan_policies
         return _show(call, plan(place.address, policies, backup_type))
-    with watched(call, "Backing up") as hooks:
+    with watched(call, "Opening the repository") as watch:
         listener = RunListener(
-            opened=call.remark_session, hooks=hooks, estimates=call.console.has_live_errors
+            opened=call.remark_session,
+            started=lambda name: watch.begin(f"Backing up {name}"),
+            hooks=watch.hooks,
+            estimates=call.console.has_live_errors,
         )
         results = run_policies(place.address, policies, backup_type, listener)
     return _show(call, results)

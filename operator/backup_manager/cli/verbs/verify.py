@@ -70,17 +70,17 @@ def command(
         restore_test=restore_test,
         destination=destination,
     )
-    with opened(call.open_address()) as session, watched(call, "Verifying") as hooks:
+    with opened(call.open_address()) as session, watched(call, "Verifying") as watch:
         call.remark_session(session)
-        result = verify_backup(session, request, hooks)
+        result = verify_backup(session, request, watch.hooks)
     call.console.show(result.document(), Table(COLUMNS, _rows((result,))))
     return report_verdict(call.console, result.result, (result,))
 
 
 def _verify_all(call: Call) -> ExitCode | None:
-    with opened(call.open_address()) as session, watched(call, "Verifying") as hooks:
+    with opened(call.open_address()) as session, watched(call, "Verifying") as watch:
         call.remark_session(session)
-        result = verify_all(session, hooks)
+        result = verify_all(session, watch.hooks)
     call.console.show(
         result.document(), Table(COLUMNS, [*_rows(result.verifications), *_object_rows(result)])
     )
