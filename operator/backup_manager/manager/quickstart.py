@@ -17,7 +17,7 @@ from backup_manager.engine.jobs.verify import verify_backup
 from backup_manager.engine.keys.local import generate_key_file
 from backup_manager.manager.access import opened
 from backup_manager.manager.address import open_file
-from backup_manager.manager.config_model import PolicyConfig
+from backup_manager.manager.config_model import FilesSource, PolicyConfig
 from backup_manager.manager.runner import RunListener, run_policies
 
 CONFIGURATION_FILE = "backup.yaml"
@@ -43,10 +43,12 @@ policies:
 
 @dataclass(frozen=True, slots=True)
 class QuickstartListener:
-    """Who is told how far the quickstart is: *said* gets a line for people, *started* the name of a step."""
+    """Who is told how far the quickstart is: lines for people, names of steps, and results as they come."""
 
     said: Callable[[str], None] = lambda _line: None
     started: Callable[[str], None] = lambda _step: None
+    ran: Callable[[BackupResult], None] = lambda _run: None
+    verified: Callable[[VerificationResult], None] = lambda _verification: None
     hooks: Hooks = field(default_factory=Hooks)
 
 
@@ -89,6 +91,8 @@ def run_quickstart(
     place = open_file(file, os.environ)
     assert place.configuration is not None
     policies = place.configuration.policies
+    if left_out := _left_out(paths, policies):
+        listener.said(f"{', '.join(left_out)} is not among the paths in {_shown(file)}; change them there")
     runs: list[BackupResult] = []
     for backup_type in (None, BackupType.INCREMENTAL):
         runs.extend(_run(place.address, policies, backup_type, listener))
@@ -102,9 +106,7 @@ def _prepare(paths: Sequence[str], directory: Path, listener: QuickstartListener
     """Return the configuration file in *directory*, written if it is absent."""
     file = directory / CONFIGURATION_FILE
     if file.exists():
-        listener.said(f"going on in {directory}")
-        if paths:
-            listener.said(f"the paths are those of {file}; change them there")
+        listener.said(f"going on in {_shown(directory)}")
         return file
     sources = tuple(_existing(path) for path in paths or (os.getcwd(),))
     text = _configuration_text(sources, directory)
@@ -114,8 +116,15 @@ def _prepare(paths: Sequence[str], directory: Path, listener: QuickstartListener
     written = directory / f".{CONFIGURATION_FILE}.tmp"
     written.write_text(text, encoding="utf-8")
     written.replace(file)
-    listener.said(f"wrote {file} and its key file {directory / KEY_FILE}")
+    listener.said(f"wrote {_shown(file)} and its key file {_shown(directory / KEY_FILE)}")
     return file
+
+
+def _left_out(paths: Sequence[str], policies: Sequence[PolicyConfig]) -> list[str]:
+    """Return those of *paths* that the configuration, written by an earlier start, does not back up."""
+    sources = [source for policy in policies for source in policy.sources if isinstance(source, FilesSource)]
+    named = {path for source in sources for path in source.paths}
+    return [path for path in paths if os.path.abspath(os.path.expanduser(path)) not in named]
 
 
 def _existing(path: str) -> str:
@@ -176,8 +185,10 @@ def _run(
     backup_type: BackupType | None,
     listener: QuickstartListener,
 ) -> tuple[BackupResult, ...]:
-    listener.started("Backing up")
-    return run_policies(address, policies, backup_type, RunListener(hooks=listener.hooks))
+    listener.started("Backing up" if backup_type is None else "Backing up what has changed")
+    return run_policies(
+        address, policies, backup_type, RunListener(ended=listener.ran, hooks=listener.hooks, estimates=True)
+    )
 
 
 def _verify(
@@ -186,6 +197,7 @@ def _verify(
     listener.started("Verifying, and restoring into a scratch place")
     with opened(address) as session:
         verification = verify_backup(session, VerifyRequest(backup, restore_test=True), listener.hooks)
+        listener.verified(verification)
         return verification, list_backups(session)
 
 

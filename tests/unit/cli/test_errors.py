@@ -107,6 +107,7 @@ def test_an_option_that_is_not_known_is_a_document_too(form: list[str], folder: 
         ["-o", "xml", "list"],
         ["-f", "absent.yaml", "list"],
         ["--repository", "x", "run"],
+        ["--repository", "x", "quickstart"],
         ["--repository", "x", "explain", "files"],
         ["--repository", "x", "prune", "--policy", "files"],
         [],

@@ -58,7 +58,38 @@ def test_a_second_start_goes_on_with_what_is_there(home: Path) -> None:
     assert (home / "demo" / "backup.key").read_text() == key
     assert [run.type for run in result.runs] == [BackupType.INCREMENTAL] * 2
     assert len(result.backups) == 4
-    assert any("change them there" in line for line in said)
+    assert said == [
+        "going on in demo",
+        "elsewhere is not among the paths in demo/backup.yaml; change them there",
+    ]
+
+
+def test_a_second_start_with_the_same_paths_has_nothing_to_say_about_them(home: Path) -> None:
+    said: list[str] = []
+    for _ in range(2):
+        said.clear()
+        run_quickstart(["a"], home / "demo", QuickstartListener(said=said.append))
+
+    assert said == ["going on in demo"]
+
+
+def test_each_step_is_told_when_it_has_ended(home: Path) -> None:
+    told: list[str] = []
+
+    run_quickstart(
+        [],
+        home / "demo",
+        QuickstartListener(
+            started=told.append,
+            ran=lambda run: told.append(run.type.value),
+            verified=lambda result: told.append(result.result.value),
+        ),
+    )
+
+    assert told == [
+        "Backing up", "full", "Backing up what has changed", "incremental",
+        "Verifying, and restoring into a scratch place", "Passed",
+    ]  # fmt: skip
 
 
 def test_a_start_that_was_killed_before_its_file_goes_on(home: Path) -> None:

@@ -10,9 +10,10 @@ from backup_manager.cli.completion import complete_files, complete_folders
 from backup_manager.cli.help_text import VerbCommand
 from backup_manager.cli.progress import watched
 from backup_manager.cli.verdict import report_verdict
+from backup_manager.common.errors import UsageError
 from backup_manager.common.units import format_duration, format_size
 from backup_manager.contract.exit_codes import ExitCode
-from backup_manager.contract.results import BackupResult
+from backup_manager.contract.results import BackupResult, VerificationResult
 from backup_manager.manager.quickstart import QuickstartListener, QuickstartResult, run_quickstart
 from backup_manager.manager.runner import first_failure
 
@@ -32,19 +33,36 @@ def command(call: Call, paths: tuple[str, ...], into: str) -> ExitCode | None:
 
     PATHS is the working directory if none is given. A second start in the same DIR goes on from there.
     """
-    with watched(call, "Trying everything once") as hooks:
-        listener = QuickstartListener(said=call.console.remark, started=call.console.remark, hooks=hooks)
+    _refuse_places(call)
+    with watched(call, "Trying everything once") as watch:
+        listener = QuickstartListener(
+            said=call.console.remark,
+            started=watch.begin,
+            ran=lambda run: call.console.remark(_told(run)),
+            verified=lambda result: call.console.remark(_told_verification(result)),
+            hooks=watch.hooks,
+        )
         result = run_quickstart(paths, Path(into).expanduser(), listener)
     return _show(call, result)
 
 
+def _refuse_places(call: Call) -> None:
+    given = {
+        "--repository": call.options.repository, "-f": call.options.file, "--key-file": call.options.key_file,
+        "--passphrase-file": call.options.passphrase_file, "--kms-key": call.options.kms_key,
+        "--context": call.options.context,
+    }  # fmt: skip
+    for option, value in given.items():
+        if value is not None:
+            raise UsageError(
+                f"`quickstart` makes a repository of its own, so {option} does not apply",
+                solution="Leave it out, or use `sirsinexus backup run`.",
+            )
+
+
 def _show(call: Call, result: QuickstartResult) -> ExitCode | None:
     console = call.console
-    for run in result.runs:
-        console.remark(_told(run))
     failure = first_failure(result.runs)
-    if failure is None:
-        console.remark(_told_verification(result))
     console.show(result.document(), backup_table(result.backups))
     if failure is not None:
         console.report(failure)
@@ -53,9 +71,9 @@ def _show(call: Call, result: QuickstartResult) -> ExitCode | None:
     code = report_verdict(console, result.verification.result, (result.verification,))
     if code is None and not console.writes_documents:
         console.remark("What to do next:")
-        width = max(len(command_) for command_, _ in result.next_steps)
         for command_, does in result.next_steps:
-            console.remark(f"  {command_:{width}}  # {does}")
+            console.remark(f"  # {does}")
+            console.remark(f"  {command_}")
     return code
 
 
@@ -63,12 +81,11 @@ def _told(run: BackupResult) -> str:
     if run.error is not None:
         return f"{run.type.value} backup failed"
     return (
-        f"{run.type.value} backup {run.id}: {run.files} files, {format_size(run.source_bytes)}, "
+        f"{run.type.value} backup {run.id}: {run.files:,} files, {format_size(run.source_bytes)}, "
         f"{format_size(run.stored_bytes)} stored, in {format_duration(run.duration_seconds)}"
     )
 
 
-def _told_verification(result: QuickstartResult) -> str:
-    assert result.verification is not None
-    checks = ", ".join(f"{check.check.value} {check.result.value}" for check in result.verification.checks)
-    return f"verification of {result.verification.backup}: {result.verification.result.value} ({checks})"
+def _told_verification(result: VerificationResult) -> str:
+    checks = ", ".join(f"{check.check.value} {check.result.value}" for check in result.checks)
+    return f"verification: {result.result.value} ({checks})"
