@@ -25,7 +25,11 @@ class CommandFailedError(Exception):
 
 
 def run(command: Sequence[str], environment: Mapping[str, str], log: Path) -> Measured:
-    """Run *command* to its end and measure it; output goes to *log*."""
+    """Run *command* to its end and measure it; output goes to *log*.
+
+    What earlier commands have written is on the disk before: else a program that syncs its files pays for theirs.
+    """
+    os.sync()
     with log.open("wb") as out:
         begun = time.perf_counter()
         process = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, **environment})
