@@ -75,7 +75,16 @@ def read_configuration(file: Path, environment: Mapping[str, str]) -> Configurat
         raise ConfigurationError(f"the file {str(file)!r} cannot be read: {err.strerror}") from err
     except UnicodeDecodeError as err:
         raise ConfigurationError(f"the file {str(file)!r} is not UTF-8 at byte {err.start}") from None
-    return decode_configuration(text, file.absolute().parent, environment, plugins=InstalledPlugins())
+    try:
+        return decode_configuration(text, file.absolute().parent, environment, plugins=InstalledPlugins())
+    except ConfigurationError as err:
+        err.facts = f"{_shown(file)}: {err.facts}"
+        raise
+
+
+def _shown(file: Path) -> str:
+    """Return the path of *file*, the name alone if it is in the working directory."""
+    return file.name if file.absolute().parent == Path.cwd() else str(file)
 
 
 def decode_configuration(
@@ -130,6 +139,12 @@ def _find_warnings(root: Block, manager: Block, policies: tuple[PolicyConfig, ..
         found.append(
             f"{', '.join(paths)}: this version does not start scheduled runs by itself; "
             "start `sirsinexus backup run` at these times"
+        )
+    if any(policy.verification.enabled for policy in policies):
+        paths = [node.path for block in blocks if (node := block.get("verification")) is not None]
+        found.append(
+            f"{', '.join(paths)}: this version does not verify by itself; "
+            "start `sirsinexus backup verify` at these times"
         )
     for policy in policies:
         for number, source in enumerate(policy.sources):

@@ -60,19 +60,18 @@ def parse_text(text: str, environment: Mapping[str, str]) -> Node:
     except yaml.YAMLError as err:
         raise _syntax_error(err) from None  # the original carries an excerpt of the file
     roots = [root for root in roots if not _is_empty(root)]
+    if any(_is_manifest(root) for root in roots):
+        raise NotAvailableError(
+            f"{ROOT} holds Kubernetes manifests",
+            solution="Use a configuration file; this version does not read manifests.",
+        )
     if len(roots) > 1:
         raise ConfigurationError(f"{ROOT} has {len(roots)} documents (---); accepted is one")
     if not roots or not isinstance(roots[0], yaml.MappingNode):
         raise ConfigurationError(
             f"{ROOT} is not a mapping; accepted are the keys 'backup_manager' and 'policies'"
         )
-    root = _Builder(environment).build(roots[0], "", 0)
-    if isinstance(root.value, dict) and {"apiVersion", "kind"} <= set(root.value):
-        raise NotAvailableError(
-            f"{ROOT} is a Kubernetes manifest",
-            solution="Use a configuration file; this version does not read manifests.",
-        )
-    return root
+    return _Builder(environment).build(roots[0], "", 0)
 
 
 def join_path(path: str, key: str) -> str:
@@ -83,6 +82,13 @@ def join_path(path: str, key: str) -> str:
 
 def _is_empty(root: yaml.Node | None) -> bool:
     return root is None or (isinstance(root, yaml.ScalarNode) and root.value == "" and root.style is None)
+
+
+def _is_manifest(root: yaml.Node | None) -> bool:
+    if not isinstance(root, yaml.MappingNode):
+        return False
+    keys = {key.value for key, _ in root.value if isinstance(key, yaml.ScalarNode)}
+    return {"apiVersion", "kind"} <= keys
 
 
 def _check_depth(text: str) -> None:

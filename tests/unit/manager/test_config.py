@@ -88,6 +88,7 @@ def test_what_does_not_work_yet_is_a_warning_that_names_the_key() -> None:
     assert [warning.partition(":")[0] for warning in warnings] == [
         "backup_manager.notifications",
         "backup_manager.scheduling, policies.database.schedule, policies.files.schedule",
+        "backup_manager.verification",
         "policies.database.sources[0].type",
     ]
     assert decode(MINIMAL).warnings == ()
