@@ -174,9 +174,10 @@ def one_of(given: Mapping[str, Any], what: str) -> str:
         UsageError: none is, or more than one.
     """
     chosen = [name for name, value in given.items() if value not in (None, False, "", ())]
-    if len(chosen) != 1:
-        found = " and ".join(chosen) if chosen else "none was given"
-        raise UsageError(f"{what}: exactly one of {', '.join(given)} is needed, not {found}")
+    if not chosen:
+        raise UsageError(f"{what} needs {' or '.join(given)}, and none was given")
+    if len(chosen) > 1:
+        raise UsageError(f"{what} takes one of {' and '.join(chosen)}, not both")
     return chosen[0]
 
 

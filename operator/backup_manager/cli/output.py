@@ -48,6 +48,11 @@ class Console:
         return self._stdout.isatty()
 
     @property
+    def draws_tables(self) -> bool:
+        """Whether the result is laid out for a person."""
+        return not self.writes_documents and (self.form is OutputFormat.TABLE or self.is_terminal)
+
+    @property
     def has_live_errors(self) -> bool:
         """Whether a person watches standard error, so that progress may be shown there."""
         return self._stderr.isatty()
@@ -73,7 +78,7 @@ class Console:
             self._write(json.dumps(document, indent=2) + "\n")
         elif self.form is OutputFormat.YAML:
             self._write(_yaml(document))
-        elif self._draws_tables:
+        elif self.draws_tables:
             for line in table_lines(table, bold=self.is_terminal, width=self._width):
                 self._write(line + "\n")
         else:
@@ -146,10 +151,6 @@ class Console:
     def flush(self) -> None:
         """Hand over everything written; raises like a write."""
         with_closed_output(self._stdout.flush)
-
-    @property
-    def _draws_tables(self) -> bool:
-        return self.form is OutputFormat.TABLE or self.is_terminal
 
     @property
     def _width(self) -> int | None:

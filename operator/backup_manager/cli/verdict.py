@@ -23,6 +23,9 @@ class VerificationFailedError(CorruptDataError):
 
     phrase = "Verification failed"
     reason = "VerificationFailed"
+    default_solution = (
+        "Find out from the named check what is missing or different, then take a full backup and verify it."
+    )
 
 
 def report_verdict(

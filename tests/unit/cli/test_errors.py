@@ -46,7 +46,7 @@ GOLDEN = [
     pytest.param(
         ["restore", "latest"], 2,
         "Error: Failed to restore backup\n"
-        "Cause: Invalid argument: `restore`: exactly one of --to, --target is needed, not none was given\n"
+        "Cause: Invalid argument: `restore` needs --to or --target, and none was given\n"
         "Solution: Correct the command; --help lists what it accepts.\n",
         id="no destination",
     ),
@@ -125,11 +125,24 @@ def test_wrong_usage_ends_with_2_and_writes_nothing(args: list[str], folder: Pat
 
 
 def test_a_manifest_is_refused_as_not_available(folder: Path) -> None:
-    (folder / "policy.yaml").write_text("apiVersion: v1\nkind: BackupPolicy\n")
+    for documents in (1, 2):
+        (folder / "policy.yaml").write_text("---\napiVersion: v1\nkind: BackupPolicy\n" * documents)
 
-    ended = sirsinexus("-f", "policy.yaml", "list", "-o", "json")
+        ended = sirsinexus("-f", "policy.yaml", "list", "-o", "json")
 
-    assert (ended.code, ended.error["reason"]) == (2, "NotAvailable")
+        assert (ended.code, ended.error["reason"]) == (2, "NotAvailable")
+
+
+def test_a_refused_file_is_named(folder: Path) -> None:
+    (folder / "sub").mkdir()
+    for place in (folder, folder / "sub"):
+        (place / "backup.yaml").write_text("policies: [\n")
+
+    assert "Cause: Invalid configuration: backup.yaml: the file is not YAML, line 2" in sirsinexus("list").err
+    assert (
+        f"configuration: {folder}/sub/backup.yaml: "
+        in sirsinexus("-f", f"{folder}/sub/backup.yaml", "list").err
+    )
 
 
 @pytest.mark.parametrize(

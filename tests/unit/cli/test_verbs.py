@@ -61,6 +61,54 @@ def test_list_is_the_same_in_every_form(backed_up: Path) -> None:
     assert "\x1b" not in table
 
 
+def test_a_person_is_told_when_there_is_nothing(folder: Path) -> None:
+    (folder / "data").rename("elsewhere")
+    sirsinexus("run")
+
+    for verb, words in (("restores", "Nothing was restored"), ("list", "There are no backups")):
+        shown = sirsinexus(verb, stdout_is_terminal=True)
+        assert (shown.code, shown.out) == (0, "")
+        assert words in shown.err
+        assert sirsinexus(verb).err == ""
+
+
+def test_a_person_sees_the_first_paths_of_a_plan_and_what_it_comes_to(backed_up: Path) -> None:
+    for number in range(30):
+        (backed_up / "data" / f"more-{number}").touch()
+    sirsinexus("run")
+
+    shown = sirsinexus("restore", "latest", "--to", "out", "--dry-run", stdout_is_terminal=True)
+
+    assert len(shown.out.splitlines()) < 20
+    assert "more" in shown.out.splitlines()[-1]
+    assert "Nothing was changed." in shown.err
+    assert len(sirsinexus("restore", "latest", "--to", "out", "--dry-run").rows) > 30
+
+
+def test_an_include_that_matches_nothing_is_a_warning(backed_up: Path) -> None:
+    ended = sirsinexus("restore", "latest", "--to", "out", "--include", "*.nothing")
+
+    assert "matches --include *.nothing" in ended.err
+    assert sirsinexus("restore", "latest", "--to", "other", "--include", "hello*").err == ""
+
+
+def test_a_tilde_after_the_equals_sign_is_the_home(backed_up: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(backed_up / "home"))
+
+    assert sirsinexus("restore", "latest", "--target", "files=~/out").code == 0
+    assert (backed_up / "home" / "out" / "hello.txt").exists()
+
+
+def test_findings_of_the_doctor_fit_a_terminal(backed_up: Path) -> None:
+    (backed_up / "backup.key").chmod(0o644)
+
+    shown = sirsinexus("doctor", stdout_is_terminal=True).out
+
+    assert shown.splitlines()[0].split() == ["\x1b[1mLEVEL", "SUBJECT", "FINDING\x1b[0m"]
+    assert "0644" in shown
+    assert [len(row) for row in sirsinexus("doctor").rows] == [4] * len(sirsinexus("doctor").rows)
+
+
 def test_a_terminal_gets_a_table(backed_up: Path) -> None:
     shown = sirsinexus("list", stdout_is_terminal=True).out
 
@@ -124,6 +172,10 @@ def test_verification_passes_and_is_listed(backed_up: Path) -> None:
         "integrity", "completeness", "size", "restoreTest",
     ]  # fmt: skip
     assert sirsinexus("list", "-o", "json").document[0]["verified"]["result"] == "Passed"
+    by_default = sirsinexus("verify", "latest", "-o", "json").document["checks"]
+    assert [check["check"] for check in by_default] == ["integrity", "completeness"]
+    of_size = sirsinexus("verify", "latest", "--check", "size", "-o", "json").document["checks"]
+    assert [check["check"] for check in of_size] == ["size"]
 
 
 def test_a_backup_that_is_too_small_fails_its_verification(backed_up: Path) -> None:
@@ -251,6 +303,27 @@ def test_keys_are_added_rotated_and_removed(backed_up: Path) -> None:
     other = next(slot["id"] for slot in slots if not slot["current"])
     assert sirsinexus("key", "remove", other).code == 0
     assert len(sirsinexus("key", "list").rows) == 1
+
+
+def test_a_rotation_says_that_the_configuration_must_follow(backed_up: Path) -> None:
+    sirsinexus("key", "generate", "second.key")
+
+    ended = sirsinexus("key", "rotate", "--new-key-file", "second.key")
+
+    assert (ended.code, "Change `encryption` in the configuration now" in ended.err) == (0, True)
+    failed = sirsinexus("key", "rotate", "--new-key-file", "second.key")
+    assert (failed.code, failed.err.splitlines()[0]) == (30, "Error: Failed to rotate key")
+    direct = (
+        "--repository",
+        "repository",
+        "--key-file",
+        "second.key",
+        "key",
+        "rotate",
+        "--new-key-file",
+        "backup.key",
+    )
+    assert sirsinexus(*direct).err == ""
 
 
 def test_doctor_ends_with_the_code_of_the_worst_finding(backed_up: Path) -> None:

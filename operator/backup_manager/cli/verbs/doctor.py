@@ -1,5 +1,7 @@
 """``doctor``: everything that can be checked before it matters."""
 
+from collections.abc import Sequence
+
 import click
 
 from backup_manager.cli.call import Call, verb
@@ -21,10 +23,20 @@ def command(call: Call) -> ExitCode | None:
     """Check configuration, store, key and clock; each finding says what to do."""
     findings = _examine(call)
     worst = next((found for found in findings if found.level is FindingLevel.ERROR), None)
-    rows = [(found.level.value, found.subject, found.facts, found.solution) for found in findings]
     document: Document = {"healthy": worst is None, "findings": [found.document() for found in findings]}
-    call.console.show(document, Table(COLUMNS, rows))
+    call.console.show(document, _table(findings, for_person=call.console.draws_tables))
     return ExitCode(worst.exit_code) if worst is not None else None
+
+
+def _table(findings: Sequence[Finding], *, for_person: bool) -> Table:
+    """Return a row for each finding; a person gets facts and solution as one text, which wraps well."""
+    if not for_person:
+        return Table(
+            COLUMNS, [(found.level.value, found.subject, found.facts, found.solution) for found in findings]
+        )
+    texts = [f"{found.facts}. {found.solution}" if found.solution else found.facts for found in findings]
+    rows = [(found.level.value, found.subject, text) for found, text in zip(findings, texts, strict=True)]
+    return Table(("level", "subject", "finding"), rows)
 
 
 def _examine(call: Call) -> list[Finding]:

@@ -6,7 +6,7 @@ from backup_manager.cli.call import Call, verb
 from backup_manager.cli.completion import complete_backups, complete_policies
 from backup_manager.cli.help_text import VerbCommand
 from backup_manager.cli.table import Cell, Seconds, Size, Table
-from backup_manager.common.units import format_time
+from backup_manager.common.units import format_size, format_time
 from backup_manager.contract.results import BackupDetails, SourceDetails
 from backup_manager.manager.api_list import describe_backup, opened
 
@@ -22,10 +22,10 @@ def command(call: Call, backup: str, policy: str | None) -> None:
     with opened(call.open_address(), read_only=True) as session:
         call.remark_session(session)
         details = describe_backup(session, backup, policy)
-    call.console.show(details.document(), Table((), _rows(details)))
+    call.console.show(details.document(), Table((), _rows(details, for_person=call.console.draws_tables)))
 
 
-def _rows(details: BackupDetails) -> list[tuple[Cell, ...]]:
+def _rows(details: BackupDetails, *, for_person: bool) -> list[tuple[Cell, ...]]:
     backup = details.backup
     verified = (
         f"{backup.verified.result.value} at {format_time(backup.verified.time)}"
@@ -56,11 +56,12 @@ def _rows(details: BackupDetails) -> list[tuple[Cell, ...]]:
         ("software", details.software_version),
     ]
     for source in details.source_details:
-        rows.append((f"source {source.name}", _source(source)))
+        rows.append((f"source {source.name}", _source(source, for_person)))
         rows.extend((f"path of {source.name}", path) for path in source.paths)
     rows.extend(("warning", warning) for warning in backup.warnings)
     return rows
 
 
-def _source(source: SourceDetails) -> str:
-    return f"{source.type}, {source.files} files, {source.directories} directories, {source.bytes} bytes"
+def _source(source: SourceDetails, for_person: bool) -> str:
+    size = format_size(source.bytes) if for_person else f"{source.bytes} bytes"
+    return f"{source.type}, {source.files} files, {source.directories} directories, {size}"

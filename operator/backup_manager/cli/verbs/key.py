@@ -24,6 +24,13 @@ from backup_manager.manager.api_keys import (
 )
 from backup_manager.manager.workplace import located_key
 
+OPERATIONS = {
+    "generate": "Failed to generate key file",
+    "list": "Failed to list key slots",
+    "add": "Failed to add key",
+    "remove": "Failed to remove key",
+    "rotate": "Failed to rotate key",
+}
 COLUMNS = ("id", "provider", "label", "created", "current", "key")
 
 
@@ -31,7 +38,8 @@ COLUMNS = ("id", "provider", "label", "created", "current", "key")
 @place_options
 def command(**given: object) -> None:
     """Key files and key slots; any key of any slot opens the whole repository."""
-    take_options(given)
+    surroundings = take_options(given)
+    surroundings.operation = OPERATIONS.get(click.get_current_context().invoked_subcommand or "")
 
 
 def new_key_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -110,17 +118,22 @@ def rotate_(
     No data are rewritten; the key in use opens nothing from then on.
     """
     new = _new_key(new_key_file, new_passphrase_file, new_kms_key)
-    address = call.open_address()
-    with opened(address) as session:
+    place = call.open_place()
+    with opened(place.address) as session:
         call.remark_session(session)
-        _show_one(call, rotate(session, located_key(new, address), label))
+        _show_one(call, rotate(session, located_key(new, place.address), label))
+    if place.configuration is not None:
+        call.console.remark(
+            "Change `encryption` in the configuration now: it names the key that opens nothing any more."
+        )
 
 
 def _new_key(key_file: str | None, passphrase_file: str | None, kms_key: str | None) -> KeySpec:
     named = key_specs(key_file, passphrase_file, kms_key, prefix="--new-")
     if len(named) != 1:
         raise UsageError(
-            "exactly one of --new-key-file, --new-passphrase-file and --new-kms-key is needed",
+            "one of --new-key-file, --new-passphrase-file and --new-kms-key is needed, "
+            + ("and none was given" if not named else f"not {' and '.join(named)}"),
             solution="`sirsinexus backup key generate FILE` makes a new key file.",
         )
     return next(iter(named.values()))

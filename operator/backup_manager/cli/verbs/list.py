@@ -20,4 +20,7 @@ def command(call: Call, policy: str | None) -> None:
         backups = list_backups(session, policy)
         if policy is not None and not backups and place.configuration is not None:
             place.configuration.policy(policy)  # a name that was mistyped is an error, not an empty list
+        if not backups and call.console.draws_tables:
+            call.console.remark("There are no backups yet.")
+            return
         call.console.show([backup.document() for backup in backups], backup_table(backups))

@@ -11,12 +11,13 @@ from backup_manager.cli.help_text import VerbCommand
 from backup_manager.cli.progress import watched
 from backup_manager.cli.table import Cell, Seconds, Size, Table
 from backup_manager.common.errors import NotAvailableError, UsageError
-from backup_manager.common.units import parse_time
+from backup_manager.common.units import format_size, parse_time
 from backup_manager.contract.requests import RestoreMode, RestoreRequest, RestoreTarget
 from backup_manager.contract.results import PathSample, RestorePlanResult, RestoreResult
 from backup_manager.manager.api_restore import opened, plan_restore, run_restore
 
 DATABASES = ("postgresql://", "postgres://")
+SHOWN_PATHS = 10  # of each kind, to a person; documents and pipes have more
 
 
 @click.command("restore", cls=VerbCommand)
@@ -85,13 +86,14 @@ def command(
     with opened(call.open_address(), read_only=dry_run) as session:
         call.remark_session(session)
         if dry_run:
-            plan = plan_restore(session, request)
-            call.console.show(plan.document(), Table(("what", "count", "bytes", "path"), _plan_rows(plan)))
+            _show_plan(call, plan_restore(session, request))
             return
         with watched(call, "Restoring") as watch:
             result = run_restore(session, request, watch.hooks)
     for warning in result.warnings:
         call.console.remark(f"Warning: {warning}")
+    if include and not result.files:
+        call.console.remark(f"Warning: no file of {result.backup} matches --include {' '.join(include)}")
     call.console.show(result.document(), Table((), _rows(result)))
 
 
@@ -110,7 +112,8 @@ def parse_target(text: str) -> RestoreTarget:
             f"--target: {source!r} would be restored into a database, which this version cannot do",
             solution="Name a folder as the destination.",
         )
-    return RestoreTarget(source, os.path.join(os.getcwd(), destination))
+    # A shell leaves a ~ after the equals sign alone.
+    return RestoreTarget(source, os.path.join(os.getcwd(), os.path.expanduser(destination)))
 
 
 def _rows(result: RestoreResult) -> list[tuple[Cell, ...]]:
@@ -124,16 +127,41 @@ def _rows(result: RestoreResult) -> list[tuple[Cell, ...]]:
     ]
 
 
+def _show_plan(call: Call, plan: RestorePlanResult) -> None:
+    if not call.console.draws_tables:
+        call.console.show(plan.document(), Table(("what", "count", "bytes", "path"), _plan_rows(plan)))
+        return
+    call.console.show(plan.document(), Table(("what", "path"), _first_paths(plan)))
+    for warning in plan.warnings:
+        call.console.remark(f"Warning: {warning}")
+    call.console.remark(
+        f"Nothing was changed. A restore of {plan.backup} would bring {plan.files:,} files, {format_size(plan.bytes)}: "
+        f"{plan.written.count:,} entries written, {plan.replaced.count:,} replaced, {plan.removed.count:,} removed, "
+        f"and {format_size(plan.fetch_bytes)} fetched from the store."
+    )
+
+
+def _samples(plan: RestorePlanResult) -> tuple[tuple[str, PathSample], ...]:
+    return ("write", plan.written), ("replace", plan.replaced), ("remove", plan.removed)
+
+
+def _first_paths(plan: RestorePlanResult) -> list[tuple[Cell, ...]]:
+    """Return a few paths of each kind; what a person should look at stands last."""
+    rows: list[tuple[Cell, ...]] = []
+    for name, sample in _samples(plan):
+        shown = sample.paths[:SHOWN_PATHS]
+        rows.extend((name, path) for path in shown)
+        if sample.count > len(shown):
+            rows.append((name, f"… and {sample.count - len(shown):,} more"))
+    return rows
+
+
 def _plan_rows(plan: RestorePlanResult) -> list[tuple[Cell, ...]]:
     rows: list[tuple[Cell, ...]] = [
         ("files", plan.files, Size(plan.bytes), None),
         ("fetch", None, Size(plan.fetch_bytes), None),
     ]
-    for name, sample in (("write", plan.written), ("replace", plan.replaced), ("remove", plan.removed)):
-        rows.extend(_sample_rows(name, sample))
+    for name, sample in _samples(plan):
+        rows.append((name, sample.count, None, None))
+        rows.extend((name, None, None, path) for path in sample.paths)
     return rows + [("warning", None, None, warning) for warning in plan.warnings]
-
-
-def _sample_rows(name: str, sample: PathSample) -> list[tuple[Cell, ...]]:
-    rows: list[tuple[Cell, ...]] = [(name, sample.count, None, None)]
-    return rows + [(name, None, None, path) for path in sample.paths]

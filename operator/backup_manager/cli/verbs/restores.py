@@ -19,6 +19,9 @@ def command(call: Call) -> None:
     with opened(call.open_address(), read_only=True) as session:
         call.remark_session(session)
         records = list_restores(session)
+    if not records and call.console.draws_tables:
+        call.console.remark("Nothing was restored with this repository yet.")
+        return
     call.console.show(
         [record.document() for record in records], Table(COLUMNS, [_row(each) for each in records], SPARE)
     )

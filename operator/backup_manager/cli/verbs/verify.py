@@ -62,11 +62,13 @@ def command(
         return _verify_all(call)
     if destination is not None and not restore_test:
         raise UsageError("--destination goes with --restore-test")
+    wanted = _checks(checks, min_bytes)
+    least = parse_size(min_bytes) if min_bytes is not None else 1
     request = VerifyRequest(
         backup=backup or "",
         policy=policy,
-        checks=_checks(checks, min_bytes),
-        min_bytes=parse_size(min_bytes) if min_bytes is not None else 1,
+        checks=wanted,
+        min_bytes=least if Check.SIZE in wanted else 0,
         restore_test=restore_test,
         destination=destination,
     )
