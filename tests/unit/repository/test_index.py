@@ -21,6 +21,7 @@ from backup_manager.engine.repository.index_shard import cut_into_shards, decode
 from backup_manager.engine.repository.names import PackKind, pack_object
 from backup_manager.engine.repository.pack import Member, PackContents
 from backup_manager.engine.repository.problems import Problem
+from backup_manager.engine.storage.faulty import LaggingStorage
 
 plains = st.integers(0, 12).map(lambda number: b"blob %d" % number * number)
 frames = st.lists(st.integers(0, 9).map(lambda number: b"file %d" % number), min_size=1, max_size=4)
@@ -193,6 +194,18 @@ def test_a_shard_that_vanishes_while_loading_is_no_error() -> None:
     problems: list[Problem] = []
     assert_like(load_index(storage, VAULT, problems=problems), packs)
     assert problems == []
+
+
+def test_a_shard_that_stays_listed_when_it_is_gone_is_no_error() -> None:
+    storage = DoubleStorage()
+    packs = [build_pack([encode(plain)], n) for n, plain in enumerate(random_plains(3, 4))]
+    for pack in packs:
+        store_pack(storage, pack)
+    name = store_shard(storage, [pack.contents for pack in packs], 1)
+    lagging = LaggingStorage(storage, 60, clock=lambda: 0)
+    lagging.delete(name)
+    assert [info.name for info in lagging.list("index/")] == [name]
+    assert_like(load_index(lagging, VAULT), [pack.contents for pack in packs])
 
 
 def test_a_pack_that_vanishes_while_loading_is_not_listed() -> None:

@@ -12,7 +12,7 @@ from backup_manager.engine.repository.maintenance.reading import read_view
 from backup_manager.engine.repository.maintenance.run import begin_reading
 from backup_manager.engine.repository.plans import Plan, plan_collection
 from backup_manager.engine.repository.snapshots import delete_snapshot
-from backup_manager.engine.storage.base import ObjectInfo, StorageProperties
+from backup_manager.engine.storage.base import ObjectInfo, Storage, StorageProperties
 from backup_manager.engine.storage.faulty import Fault, FaultyStorage
 from backup_manager.engine.storage.wrapper import StorageWrapper
 
@@ -199,23 +199,26 @@ def test_shards_that_vanish_make_it_list_again(world: World) -> None:
     assert all_restore(world) == 3
 
 
-def test_a_store_that_lists_what_it_does_not_hold_is_unreachable(world: World) -> None:
+class Ghostly(StorageWrapper):
+    """Lists an object that is not there."""
+
+    def __init__(self, inner: Storage, ghost: str) -> None:
+        super().__init__(inner)
+        self.ghost = ghost
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        yield from super().list(prefix)
+        if self.ghost.startswith(prefix):
+            yield ObjectInfo(self.ghost, 100, 0.0)
+
+
+def test_shards_that_stay_listed_when_they_are_gone_do_no_harm(world: World) -> None:
     back_up(world, "a", 1)
-    shard = world.names("index/")[0]
-    content = world.storage.get(shard)
+    run_maintenance(world.on(Ghostly(world.storage, f"index/{0:032x}")).parts, world.options(0))
+    assert all_restore(world) == 1
 
-    class Lying(Watched):
-        def list(self, prefix: str) -> Iterator[ObjectInfo]:
-            found = list(super().list(prefix))
-            if prefix == "index/":
-                world.storage.put(shard, [content])
-            return iter(found or super().list(prefix))
 
-    def meet(method: str, name: str) -> None:
-        if (method, name) == ("get", shard):
-            world.storage.delete(shard)
-
-    lying = world.on(Lying(world, meet))
-    world.storage.put(shard, [content])
+def test_a_store_that_lists_packs_that_it_does_not_hold_is_unreachable(world: World) -> None:
+    back_up(world, "a", 1)
     with pytest.raises(StorageUnreachableError, match="does not hold"):
-        run_maintenance(lying.parts, world.options(0))
+        run_maintenance(world.on(Ghostly(world.storage, f"packs/d/{0:032x}")).parts, world.options(0))

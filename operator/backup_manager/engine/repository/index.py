@@ -10,7 +10,7 @@ from types import MappingProxyType
 import msgspec
 
 from backup_manager.common.errors import CorruptDataError, ObjectMissingError, StorageUnreachableError
-from backup_manager.engine.repository.index_loading import IndexReader
+from backup_manager.engine.repository.index_loading import SKIPS_SHARDS, IndexReader
 from backup_manager.engine.repository.index_members import MemberLocation, MemberTable
 from backup_manager.engine.repository.index_shard import (
     ALGORITHM_AT,
@@ -30,7 +30,6 @@ _RECORD = struct.Struct("<32sIIIII")  # a shard's record with this index's pack 
 _ALGORITHM_BITS = 8  # algorithm ‖ number of the segment, 24 bits: a pack of 2 GiB cannot have more segments
 _ALGORITHM_MASK = (1 << _ALGORITHM_BITS) - 1
 _ID_BYTES = 32
-_LOAD_ATTEMPTS = 5  # each new one means that maintenance removed something between a listing and a read
 
 
 class Location(msgspec.Struct, frozen=True, gc=False):
@@ -64,7 +63,7 @@ class Index:
         self._blobs = RecordTable(_RECORD.size, _ID_BYTES)
         self._members = MemberTable() if with_members else None
         self._lock = threading.Lock()
-        self.unindexed: list[PackContents] = []  # packs that no shard names, for a writer to enter into its own
+        self.unindexed: list[PackContents] = []  # that no shard names, for a writer to enter into its own
 
     def __len__(self) -> int:
         return len(self._blobs)
@@ -270,10 +269,10 @@ def load_index(
     Raises:
         StorageUnreachableError: objects that are listed are missing, again and again.
     """
-    for _ in range(_LOAD_ATTEMPTS):
+    for skips_shards in SKIPS_SHARDS:
         found: list[Problem] = []
         try:
-            index = _load_once(storage, vault, found, with_members=with_members)
+            index = _load_once(storage, vault, found, with_members, skips_shards)
         except ObjectMissingError as err:
             missing = err
             continue
@@ -281,18 +280,19 @@ def load_index(
         if problems is not None:
             problems.extend(found)
         return index
-    location = storage.properties.location
-    facts = f"{location} lists what it does not hold, in {_LOAD_ATTEMPTS} attempts: {missing.facts}"
-    raise StorageUnreachableError(facts) from missing
+    place = f"{storage.properties.location} lists what it does not hold, in {len(SKIPS_SHARDS)} attempts"
+    raise StorageUnreachableError(f"{place}: {missing.facts}") from missing
 
 
-def _load_once(storage: Storage, vault: Vault, problems: list[Problem], *, with_members: bool) -> Index:
+def _load_once(
+    storage: Storage, vault: Vault, problems: list[Problem], with_members: bool, skips_shards: bool
+) -> Index:
     threads = max(2, storage.properties.connections)
     with ThreadPoolExecutor(threads, thread_name_prefix="index") as pool:
         reader = IndexReader(storage, vault, pool, problems)
         packs, shards = reader.list_all()
         index = Index(packs, with_members=with_members)
-        for shard in reader.shards(shards):
+        for shard in reader.shards(shards, skips=skips_shards):
             index.add_shard(shard)
         for contents in reader.trailers({name: packs[name] for name in packs if not index.covers(name)}):
             index.add(contents)

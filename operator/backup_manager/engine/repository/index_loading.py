@@ -1,10 +1,16 @@
-"""Reading what an index is made of: listings, shards, and the trailers of packs that no shard names."""
+"""Reading what an index is made of: listings, shards, and the trailers of packs that no shard names.
+
+What is listed may be gone when it is read, as maintenance merges shards and moves blobs. A reader then lists again,
+which is cheap. Where that does not help, as a listing lags or maintenance runs without end, it passes over shards
+that are gone: what they say stands in the packs, too. Packs are never passed over: a store that lists them all and
+gives none is out of order.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from typing import TypeVar
 
-from backup_manager.common.errors import CorruptDataError
+from backup_manager.common.errors import CorruptDataError, ObjectMissingError
 from backup_manager.engine.repository.documents import open_document
 from backup_manager.engine.repository.index_shard import Shard, decode_shard
 from backup_manager.engine.repository.names import (
@@ -22,6 +28,8 @@ from backup_manager.engine.repository.problems import Problem
 from backup_manager.engine.repository.read_ahead import map_ahead
 from backup_manager.engine.storage.base import Storage
 
+SKIPS_SHARDS = (False, False, False, False, True, True, True, True)  # for each attempt
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -36,6 +44,16 @@ def list_shards(storage: Storage) -> list[str]:
     """Return the names of all index shards, sorted."""
     found = (parse_document_object(ObjectKind.INDEX, info.name) for info in storage.list(INDEX_PREFIX))
     return sorted(name for name in found if name)
+
+
+def read_shard_if_there(storage: Storage, vault: Vault, name: str, *, skips: bool) -> Shard | None:
+    """Return one shard as :func:`read_shard` does; ``None`` if it is gone and that *skips* it."""
+    try:
+        return read_shard(storage, vault, name)
+    except ObjectMissingError:
+        if not skips:
+            raise
+        return None
 
 
 def read_shard(storage: Storage, vault: Vault, name: str) -> Shard:
@@ -63,12 +81,12 @@ class IndexReader:
         shards = self._pool.submit(list_shards, self._storage)
         return list_packs(self._storage), shards.result()
 
-    def shards(self, names: list[str]) -> Iterator[Shard]:
-        """Yield the shards that can be read, in the order of *names*."""
-        for shard in self._map(self._read_shard, names):
+    def shards(self, names: list[str], *, skips: bool = False) -> Iterator[Shard]:
+        """Yield the shards that can be read, in the order of *names*; *skips* those that are gone."""
+        for shard in self._map(lambda name: self._read_shard(name, skips), names):
             if isinstance(shard, Problem):
                 self._problems.append(shard)
-            else:
+            elif shard is not None:
                 yield shard
 
     def trailers(self, packs: Mapping[str, PackKind]) -> Iterator[PackContents]:
@@ -84,9 +102,9 @@ class IndexReader:
             return map(work, items)
         return map_ahead(self._pool, work, items, ahead=self._storage.properties.connections + 1)
 
-    def _read_shard(self, name: str) -> Shard | Problem:
+    def _read_shard(self, name: str, skips: bool) -> Shard | Problem | None:
         try:
-            return read_shard(self._storage, self._vault, name)
+            return read_shard_if_there(self._storage, self._vault, name, skips=skips)
         except CorruptDataError as err:
             return Problem(document_object(ObjectKind.INDEX, name), err.facts)
 

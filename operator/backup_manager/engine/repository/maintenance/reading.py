@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from backup_manager.common.errors import CorruptDataError, ObjectMissingError, StorageUnreachableError
 from backup_manager.engine.repository.collection import Collected, Parts, Stored
 from backup_manager.engine.repository.index import Index, Marks
-from backup_manager.engine.repository.index_loading import IndexReader, read_shard
+from backup_manager.engine.repository.index_loading import SKIPS_SHARDS, IndexReader, read_shard_if_there
 from backup_manager.engine.repository.index_shard import Shard
 from backup_manager.engine.repository.intents import Intent, intent_collection, split_names
 from backup_manager.engine.repository.maintenance.marking import mark_live
@@ -26,8 +26,6 @@ from backup_manager.engine.repository.protocol import Stopwatch
 from backup_manager.engine.repository.read_ahead import map_ahead
 from backup_manager.engine.repository.snapshots import Snapshot, snapshot_collection
 
-_ATTEMPTS = 5  # each new one means that another maintainer has removed what was listed
-
 
 @dataclass(frozen=True, slots=True)
 class PackInfo:
@@ -40,7 +38,7 @@ class PackInfo:
 
 @dataclass(frozen=True, slots=True)
 class ShardInfo:
-    """An index shard and the packs that it names; none if it is damaged."""
+    """An index shard and the packs that it names; none if it is damaged, or gone since it was listed."""
 
     name: str
     size: int
@@ -136,9 +134,9 @@ def _expired(intents: Collected[Intent], oldest: float) -> Iterator[str]:
 
 
 def _read_index(parts: Parts) -> tuple[dict[str, PackInfo], tuple[ShardInfo, ...], Index]:
-    for _ in range(_ATTEMPTS):
+    for skips_shards in SKIPS_SHARDS:
         try:
-            return _read_index_once(parts)
+            return _read_index_once(parts, skips_shards)
         except ObjectMissingError as err:
             missing = err
     raise StorageUnreachableError(
@@ -146,7 +144,9 @@ def _read_index(parts: Parts) -> tuple[dict[str, PackInfo], tuple[ShardInfo, ...
     ) from missing
 
 
-def _read_index_once(parts: Parts) -> tuple[dict[str, PackInfo], tuple[ShardInfo, ...], Index]:
+def _read_index_once(
+    parts: Parts, skips_shards: bool
+) -> tuple[dict[str, PackInfo], tuple[ShardInfo, ...], Index]:
     packs: dict[str, PackInfo] = {}
     for info in parts.storage.list(PACKS_PREFIX):
         parsed = parse_pack_object(info.name)
@@ -155,7 +155,7 @@ def _read_index_once(parts: Parts) -> tuple[dict[str, PackInfo], tuple[ShardInfo
     index = Index({name: pack.kind for name, pack in packs.items()}, with_members=False)
     threads = max(2, parts.storage.properties.connections)
     with ThreadPoolExecutor(threads, thread_name_prefix="index") as pool:
-        shards = tuple(_read_shards(parts, pool, index))
+        shards = tuple(_read_shards(parts, pool, index, skips_shards))
         problems: list[Problem] = []  # damaged trailers: whatever needs them is found to be missing
         reader = IndexReader(parts.storage, parts.vault, pool, problems)
         for contents in reader.trailers(
@@ -165,7 +165,7 @@ def _read_index_once(parts: Parts) -> tuple[dict[str, PackInfo], tuple[ShardInfo
     return packs, shards, index
 
 
-def _read_shards(parts: Parts, pool: ThreadPoolExecutor, index: Index) -> Iterator[ShardInfo]:
+def _read_shards(parts: Parts, pool: ThreadPoolExecutor, index: Index, skips: bool) -> Iterator[ShardInfo]:
     listed = sorted(
         (name, info.size)
         for info in parts.storage.list(INDEX_PREFIX)
@@ -175,7 +175,7 @@ def _read_shards(parts: Parts, pool: ThreadPoolExecutor, index: Index) -> Iterat
     def read(item: tuple[str, int]) -> tuple[str, int, Shard | None]:
         name, size = item
         try:
-            return name, size, read_shard(parts.storage, parts.vault, name)
+            return name, size, read_shard_if_there(parts.storage, parts.vault, name, skips=skips)
         except CorruptDataError:
             return name, size, None
 
