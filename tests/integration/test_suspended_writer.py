@@ -56,7 +56,7 @@ MOMENTS = [
     Moment("delete", "intents/", 1),
 ]
 # m: a maintenance run, which removes the backup that holds what the writer has not stored itself; p: a day passes.
-MEANWHILE = ["mp", "mpm", "mpmpmpm"]
+MEANWHILE = ["mp", "mpmpmpm"]
 
 
 class SuspendingStorage(CallingStorage):
