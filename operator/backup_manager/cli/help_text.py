@@ -2,18 +2,8 @@
 
 import click
 
-EXIT_CODES = (
-    ("0", "done"),
-    ("2", "usage or configuration: nothing was started"),
-    ("3", "no such backup, policy, path, repository or bucket"),
-    ("10", "source unreadable, empty or incomplete"),
-    ("20, 21", "storage unreachable or access denied; no space left"),
-    ("30", "key unavailable or wrong"),
-    ("40, 41", "verification failed; inconclusive"),
-    ("50", "restore target unusable, not empty or not confirmed"),
-    ("60", "cancelled, interrupted, deadline passed"),
-    ("70", "a defect of ours"),
-)
+from backup_manager.contract.exit_codes import MEANINGS
+
 BACKUP = "An id, any beginning of one that fits no other, or `latest`."
 ARGUMENTS = {
     "backup": BACKUP,
@@ -83,4 +73,4 @@ def write_parameters(command: click.Command, ctx: click.Context, formatter: clic
 def write_exit_codes(formatter: click.HelpFormatter) -> None:
     """Write what the exit codes mean."""
     with formatter.section("Exit codes"):
-        formatter.write_dl(EXIT_CODES)
+        formatter.write_dl([(str(code.value), meaning) for code, meaning in MEANINGS.items()])

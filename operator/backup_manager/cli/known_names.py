@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from backup_manager.cli.place import FilePlace, PlaceOptions, find_place
+from backup_manager.contract.results import RunStatus
 from backup_manager.manager.address import open_file
 from backup_manager.manager.api_list import list_backups, opened
 from backup_manager.manager.workplace import Workplace, open_url
@@ -22,7 +23,8 @@ def policy_names(ctx: click.Context) -> list[str]:
 def backup_ids(ctx: click.Context) -> list[str]:
     """Return the ids of the repository's backups, newest first."""
     with opened(_workplace(ctx).address, read_only=True) as session:
-        return ["latest", *(backup.id for backup in list_backups(session))]
+        succeeded = (each for each in list_backups(session) if each.status is RunStatus.SUCCEEDED)
+        return ["latest", *(backup.id for backup in succeeded)]
 
 
 def _workplace(ctx: click.Context) -> Workplace:

@@ -10,6 +10,7 @@ from backup_manager.contract.exit_codes import ExitCode
 from backup_manager.contract.requests import BackupRequest, FilesRequest, Hooks, Progress
 from backup_manager.contract.results import BackupResult, BackupType, ErrorReport, RunStatus
 from backup_manager.engine.jobs.backup import run_backup
+from backup_manager.engine.jobs.failures import record_failure
 from backup_manager.engine.jobs.listing import list_backups
 from backup_manager.manager.access import Access, Session, opened
 from backup_manager.manager.config_model import DatabaseSource, FilesSource, PolicyConfig, Source
@@ -114,14 +115,14 @@ class PolicyRun:
     def carry_out(self, session: Session, listener: RunListener) -> BackupResult:
         """Back up, and return the backup or the element of the run that failed."""
         if isinstance(self.request, BackupManagerError):
-            return self.failed(self.request)
+            return record_failure(session, self.failed(self.request))
         listener.started(self.policy.name)
         begun = self.clock()
         try:
             hooks = _estimating(session, self.policy.name, listener) if listener.estimates else listener.hooks
             return run_backup(session, self.request, hooks)
         except BackupManagerError as err:
-            return self.failed(err, begun)
+            return record_failure(session, self.failed(err, begun))
 
     def failed(self, err: BackupManagerError, begun: float | None = None) -> BackupResult:
         """Return the element of a run that failed; its id is the one that it would have had."""

@@ -222,4 +222,4 @@ def test_arguments_and_exit_codes_are_explained(folder: Path, capsys: pytest.Cap
 
     shown = capsys.readouterr().out
     assert "BACKUP  An id" in shown
-    assert "40, 41  verification failed" in shown
+    assert "  40  verification failed: corrupt or missing data\n" in shown

@@ -62,8 +62,8 @@ def test_list_is_the_same_in_every_form(backed_up: Path) -> None:
 
 
 def test_a_person_is_told_when_there_is_nothing(folder: Path) -> None:
-    (folder / "data").rename("elsewhere")
     sirsinexus("run")
+    assert sirsinexus("delete", "latest", "--yes").code == 0
 
     for verb, words in (("restores", "Nothing was restored"), ("list", "There are no backups")):
         shown = sirsinexus(verb, stdout_is_terminal=True)
@@ -364,6 +364,22 @@ def test_a_policy_that_fails_stands_beside_one_that_succeeds(folder: Path) -> No
     assert "hunter2" not in ended.out + ended.err
     plain = sirsinexus("run")
     assert plain.err.count("Error: Failed to create backup\n") == 2
+
+
+def test_a_run_that_failed_is_listed_and_told(backed_up: Path) -> None:
+    (backed_up / "data").rename(backed_up / "elsewhere")
+
+    (failed,) = sirsinexus("run", "-o", "json").document
+    listed = sirsinexus("list", "-o", "json").document
+    info = sirsinexus("info", failed["id"], "-o", "json")
+
+    assert [each["status"] for each in listed] == ["Failed", "Succeeded", "Succeeded"]
+    assert listed[0] == failed
+    assert info.document["error"] == failed["error"]
+    assert ["status", "Failed"] in sirsinexus("info", failed["id"]).rows
+    assert sirsinexus("info", "latest", "-o", "json").document["id"] == listed[1]["id"]
+    assert sirsinexus("verify", "--all").code == 0
+    assert [row[1] for row in sirsinexus("prune").rows] == ["keep", "remove"]
 
 
 def test_a_dry_run_writes_nothing(folder: Path) -> None:

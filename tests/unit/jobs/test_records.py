@@ -1,12 +1,19 @@
 """What is put on record reads back; what a later version records otherwise is left out."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.unit.jobs.repositories import START, make_place
 
 from backup_manager.common.clock import from_seconds
-from backup_manager.common.errors import SourceEmptyError
+from backup_manager.common.errors import (
+    BackupManagerError,
+    InsufficientStorageError,
+    InterruptedRunError,
+    SourceEmptyError,
+    StorageUnreachableError,
+)
 from backup_manager.contract.backups import (
     BackupResult,
     BackupType,
@@ -18,6 +25,7 @@ from backup_manager.contract.backups import (
     VerificationResult,
 )
 from backup_manager.engine.jobs.catalogue import list_backups
+from backup_manager.engine.jobs.failures import MOST_KEPT, record_failure
 from backup_manager.engine.jobs.records import (
     failed_run,
     failure_record,
@@ -81,3 +89,44 @@ def test_a_failed_run_is_listed(tmp_path: Path) -> None:
     (place.source / "file").write_bytes(b"content")
     later = place.back_up()
     assert list_backups(place.session()) == (later, FAILED)
+
+
+def test_only_the_newest_failures_of_a_policy_are_kept(tmp_path: Path) -> None:
+    session = make_place(tmp_path).session()
+    others = replace(FAILED, policy="other", completed_at=from_seconds(START - 1))
+    record_failure(session, others)
+    for number in range(MOST_KEPT + 3):
+        ended = from_seconds(START + number)
+        record_failure(session, replace(FAILED, started_at=ended, completed_at=ended))
+
+    kept = list_backups(session)
+
+    newest_first = [from_seconds(START + number) for number in range(MOST_KEPT + 2, 2, -1)]
+    assert [run.started_at for run in kept if run.policy == "files"] == newest_first
+    assert [run.policy for run in kept].count("other") == 1
+
+
+def test_a_failed_run_never_has_the_id_of_a_backup(tmp_path: Path) -> None:
+    place = make_place(tmp_path)
+    session = place.session()
+    (place.source / "file").write_bytes(b"content")
+    backup = place.back_up()
+    failed = replace(FAILED, id=backup.id, policy=backup.policy, started_at=backup.started_at)
+
+    recorded = record_failure(session, failed)
+
+    assert recorded.id == f"{backup.id}-2"
+    assert {run.id for run in list_backups(session)} == {backup.id, recorded.id}
+
+
+@pytest.mark.parametrize(
+    "err", [StorageUnreachableError("x"), InsufficientStorageError("x"), InterruptedRunError("x")]
+)
+def test_what_the_store_could_not_take_or_a_person_stopped_is_not_recorded(
+    err: BackupManagerError, tmp_path: Path
+) -> None:
+    session = make_place(tmp_path).session()
+
+    record_failure(session, replace(FAILED, error=ErrorReport.of(err)))
+
+    assert list_backups(session) == ()

@@ -59,6 +59,12 @@ def _rows(details: BackupDetails, *, for_person: bool) -> list[tuple[Cell, ...]]
         rows.append((f"source {source.name}", _source(source, for_person)))
         rows.extend((f"path of {source.name}", path) for path in source.paths)
     rows.extend(("warning", warning) for warning in backup.warnings)
+    if backup.error is not None:
+        rows += [
+            ("error", backup.error.error),
+            ("cause", backup.error.cause),
+            ("solution", backup.error.solution),
+        ]
     return rows
 
 

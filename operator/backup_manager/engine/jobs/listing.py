@@ -91,12 +91,15 @@ def list_backups(session: Session, policy: str | None = None) -> tuple[BackupRes
 
 
 def describe_backup(session: Session, text: str, policy: str | None = None) -> BackupDetails:
-    """Return one backup in full.
+    """Return one backup in full; the whole id of a run that failed gives that, with its error.
 
     Raises:
         NotFoundError, UsageError, CorruptDataError: as :func:`find_snapshot`.
     """
     history = read_history(session)
+    failed = next((run for run in history.failures() if run.id == text), None)
+    if failed is not None and text not in {snapshot.backup_id for snapshot in history.snapshots}:
+        return _failed_details(session, failed)
     snapshot = find_snapshot(session, text, policy, history.snapshots)
     verifications = history.verifications(snapshot)
     return BackupDetails(
@@ -109,6 +112,19 @@ def describe_backup(session: Session, text: str, policy: str | None = None) -> B
         root_digest=_root_digest(session, snapshot),
         software_version=snapshot.software_version,
         verifications=verifications,
+    )
+
+
+def _failed_details(session: Session, run: BackupResult) -> BackupDetails:
+    return BackupDetails(
+        backup=run,
+        description="",
+        source_details=(),
+        location=session.location,
+        repository_id=session.repository_id,
+        encrypted=session.encrypted,
+        root_digest="",
+        software_version="",
     )
 
 

@@ -1,7 +1,5 @@
 """What jobs put on record about backups, and how it reads back; payloads are the documents of ``cli.md``."""
 
-from datetime import datetime
-
 from backup_manager.common.clock import from_seconds
 from backup_manager.contract.backups import (
     BackupResult,
@@ -44,6 +42,7 @@ def failure_record(run: BackupResult, at: float) -> Record:
     """Return the record of a run that failed."""
     payload: dict[str, object] = dict(run.document())
     payload["exitCode"] = run.error.exit_code if run.error else 0
+    payload["startedSeconds"] = run.started_at.timestamp()  # exactly, for the order of lists
     return Record(kind=RecordKind.FAILURE, at=at, backup_id=run.id, payload=payload)
 
 
@@ -60,7 +59,7 @@ def failed_run(record: Record) -> BackupResult | None:
             policy=str(told["policy"]),
             type=BackupType(str(told["type"])),
             status=RunStatus.FAILED,
-            started_at=datetime.fromisoformat(str(told["startedAt"])),
+            started_at=from_seconds(float(str(told["startedSeconds"]))),
             completed_at=from_seconds(record.at),
             duration_seconds=float(str(told["durationSeconds"])),
             sources=tuple(str(source) for source in sources),

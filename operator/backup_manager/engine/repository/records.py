@@ -65,6 +65,21 @@ def write_record(
     return True
 
 
+def keep_newest(
+    storage: Storage,
+    vault: Vault,
+    compressor: Compressor,
+    count: int,
+    is_meant: Callable[[Record], bool],
+) -> None:
+    """Remove the records that are meant, but for the newest *count* of them."""
+    collection = _collection(Parts(storage, vault, compressor))
+    meant = [stored for stored in collection.read_all().found if is_meant(stored.value)]
+    meant.sort(key=lambda stored: stored.value.at, reverse=True)
+    for stored in meant[count:]:
+        collection.delete(stored.name)
+
+
 def read_records(storage: Storage, vault: Vault, compressor: Compressor) -> RecordList:
     """Return all records; damaged ones are named among the problems."""
     collected = _collection(Parts(storage, vault, compressor)).read_all()
