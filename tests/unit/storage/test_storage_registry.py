@@ -1,5 +1,6 @@
 """URLs and options become stores, or errors that name what is wrong."""
 
+import io
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
@@ -7,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from backup_manager.common.errors import ConfigurationError
-from backup_manager.engine.storage import plugins
+from backup_manager.common.errors import ConfigurationError, StorageUnreachableError
+from backup_manager.common.log import configure_logging
+from backup_manager.engine.storage import plugins, registry
 from backup_manager.engine.storage.base import Storage
 from backup_manager.engine.storage.local import LocalStorage
 from backup_manager.engine.storage.memory import MemoryStorage
@@ -155,3 +157,14 @@ def test_folder_is_opened_without_importing_the_clients_of_others() -> None:
         check=True,
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_somebody_who_waits_for_a_store_is_told_now_and_then() -> None:
+    said = io.StringIO()
+    configure_logging("warning", stream=said)
+
+    for tries in range(1, 13):
+        registry._tell(StorageUnreachableError("no answer from 'bucket'"), tries, 1.25)
+
+    assert [line.split("tries=")[1].split()[0] for line in said.getvalue().splitlines()] == ["3", "6", "12"]
+    assert "cause=\"Storage unreachable: no answer from 'bucket'\"" in said.getvalue()

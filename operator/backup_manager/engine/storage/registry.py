@@ -16,18 +16,22 @@ from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from backup_manager.common.errors import ConfigurationError
+from backup_manager.common.errors import BackupManagerError, ConfigurationError
+from backup_manager.common.log import get_log
 from backup_manager.engine.storage.base import Storage
 from backup_manager.engine.storage.local import LocalStorage
 from backup_manager.engine.storage.memory import MemoryStorage
 from backup_manager.engine.storage.readonly import ReadOnlyStorage
-from backup_manager.engine.storage.retrying import RetryingStorage
+from backup_manager.engine.storage.retrying import RetryingStorage, Waiting
 
 BUILT_IN = ("file", "memory", "s3")
 OPENING_SECONDS = 50  # when the last try may begin; with its 10 s of connecting: 60 s
 FILE_HINT = "Write file:///path, with three slashes."
+TOLD_TRIES = frozenset({3, 6, 12, 24, 48})  # from about a second after the first on
 NO_OPTIONS: Mapping[str, str | bool] = MappingProxyType({})
 Options = Mapping[str, str | bool]
+
+log = get_log(__name__)
 
 
 def open_storage(url: str, options: Options = NO_OPTIONS, *, create: bool = False) -> Storage:
@@ -58,7 +62,14 @@ def open_storage(url: str, options: Options = NO_OPTIONS, *, create: bool = Fals
     if parts.scheme == "memory":
         return _guard(_shared_memory(parts.netloc + parts.path), options)
     inner = _open_s3(parts, options) if parts.scheme == "s3" else _open_plugin(parts.scheme, url, options)
-    return _guard(RetryingStorage(inner, opening_seconds=OPENING_SECONDS), options)
+    waiting = Waiting(listener=_tell)
+    return _guard(RetryingStorage(inner, opening_seconds=OPENING_SECONDS, waiting=waiting), options)
+
+
+def _tell(error: BackupManagerError, tries: int, delay_seconds: float) -> None:
+    """Log that a call is tried again; somebody who waits is told now and then, not each time."""
+    tell = log.warning if tries in TOLD_TRIES else log.info
+    tell("store is tried again", tries=tries, next_in_seconds=round(delay_seconds, 1), cause=error.cause)
 
 
 def _open_local(path: Path, options: Options, create: bool) -> Storage:
