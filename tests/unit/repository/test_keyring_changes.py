@@ -93,7 +93,7 @@ def test_slots_are_named_by_any_unambiguous_prefix() -> None:
     one, two = editor(repository).list_slots()
 
     for wrong in ("", "no such"):
-        with pytest.raises(UsageError, match="names 0 key slots"):
+        with pytest.raises(UsageError, match="is the id of none"):
             editor(repository).remove_slot(wrong, NamedKey("c"))
     editor(repository).remove_slot(one.id[:7], NamedKey("c"))
 

@@ -17,7 +17,7 @@ from backup_manager.engine.jobs.wiring import build_provider
 from backup_manager.engine.processors.compress import ZstdCompressor
 from backup_manager.engine.processors.crypto import RepositoryVault
 from backup_manager.engine.repository.config import CONFIG
-from backup_manager.engine.repository.keyring import KeyProvider
+from backup_manager.engine.repository.keyring import NO_ENCRYPTION, KeyProvider
 from backup_manager.engine.repository.names import parse_document_object, parse_pack_object
 from backup_manager.engine.repository.opening import ring_names
 from backup_manager.engine.repository.ports import ObjectKind
@@ -43,7 +43,8 @@ def _findings(address: RepositoryAddress) -> Iterator[Finding]:
         warnings = tuple(getattr(provider, "warnings", ()))
         yield from (_warning("key", text, "Correct what is named.") for text in warnings)
         if not warnings:
-            yield _ok("key", f"the {provider.provider} key can be read")
+            is_none = provider.provider == NO_ENCRYPTION
+            yield _ok("key", "none is used" if is_none else f"the {provider.provider} key can be read")
     except BackupManagerError as err:
         yield _error("key", err)
     yield from _cache_findings(address.cache_dir)
@@ -74,8 +75,8 @@ def _property_findings(storage: Storage) -> Iterator[Finding]:
     else:
         yield _warning(
             "conditional writes",
-            "the store has no conditional writes; creating a repository and changing keys then takes seconds",
-            "Nothing must be done; avoid creating one repository from two machines at once.",
+            "the store ignores conditions of writes; creating a repository and changing keys take some seconds more",
+            "Nothing must be done: creators wait for each other, and end with one repository.",
         )
     skew = properties.clock_skew_seconds
     if abs(skew) > MOST_SKEW_SECONDS:
@@ -151,7 +152,7 @@ def _object_findings(storage: Storage, repository: Repository) -> Iterator[Findi
             strangers.append(info.name)
     yield _ok(
         "objects",
-        f"{counts['snapshots']} backups, {counts['packs']} packs and {counts['index']} index shards, "
+        f"{counts['snapshots']} snapshots, {counts['packs']} packs, {counts['index']} index shards: "
         f"{format_size(size)} in all",
     )
     left_over = [*sorted(rings - {repository.ring.object_name}), *sorted(strangers)]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from backup_manager.common.errors import CorruptDataError, NotFoundError, TargetUnusableError, UsageError
 from backup_manager.common.printable import printable
+from backup_manager.common.units import format_time
 from backup_manager.contract.requests import RestoreMode, RestoreRequest
 from backup_manager.engine.jobs.listing import find_snapshot, read_all_snapshots, refuse_if_older
 from backup_manager.engine.jobs.wiring import Session
@@ -108,7 +109,7 @@ def choose_backup(session: Session, request: RestoreRequest) -> Snapshot:
     ]
     if not eligible:
         of_policy = f" of policy {request.policy!r}" if request.policy else ""
-        facts = f"no backup{of_policy} was started at or before {request.point_in_time.isoformat()}"
+        facts = f"no backup{of_policy} was started at or before {format_time(request.point_in_time)}"
         if known.problems:
             raise CorruptDataError(f"{facts}, and {len(known.problems)} backups cannot be read")
         raise NotFoundError(

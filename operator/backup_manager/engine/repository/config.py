@@ -109,7 +109,7 @@ def check_encryption(config: RepositoryConfig, provider: KeyProvider) -> None:
     """Refuse a provider that contradicts what the repository says about its encryption."""
     if config.is_encrypted and provider.provider == NO_ENCRYPTION:
         raise KeyUnavailableError(
-            f"repository {config.id} is encrypted, and encryption is disabled in the configuration",
+            f"repository {config.id} is encrypted, and no key was named",
             solution="Name the repository's key (--key-file, --passphrase-file, --kms-key or `encryption`).",
         )
     if not config.is_encrypted and provider.provider != NO_ENCRYPTION:

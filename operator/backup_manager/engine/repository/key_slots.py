@@ -194,7 +194,8 @@ def find_slot(ring: KeyRing, slot_id: str) -> KeySlot:
     found = [slot for slot in ring.slots if slot_id and slot.id.startswith(slot_id)]
     if len(found) != 1:
         slots = ", ".join(slot.description for slot in ring.slots)
-        raise UsageError(f"{slot_id!r} names {len(found)} key slots of {slots}")
+        what = "begins the ids of several" if found else "is the id of none"
+        raise UsageError(f"{slot_id!r} {what} of the key slots: {slots}")
     return found[0]
 
 
