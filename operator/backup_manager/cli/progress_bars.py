@@ -52,7 +52,10 @@ class LiveProgress:
         room = self._console.width - len("x ") - len(self._title)
         bar_width, text = fit(parts, BAR_WIDTH if done.total_bytes else 0, room)
         row = Table.grid(padding=(0, 1))
-        cells: list[RenderableType] = [self._spinner, Text(self._title, style="bold")]
+        cells: list[RenderableType] = [
+            self._spinner,
+            Text(self._title, style="bold", no_wrap=True, overflow="ellipsis"),
+        ]
         if bar_width:
             cells.append(ProgressBar(total=done.total_bytes, completed=done.bytes, width=bar_width))
         row.add_row(*cells, Text(text, no_wrap=True, overflow="ellipsis"))

@@ -194,7 +194,7 @@ def _run(
 def _verify(
     address: RepositoryAddress, backup: str, listener: QuickstartListener
 ) -> tuple[VerificationResult, tuple[BackupResult, ...]]:
-    listener.started("Verifying, and restoring into a scratch place")
+    listener.started("Verifying and restoring")
     with opened(address) as session:
         verification = verify_backup(session, VerifyRequest(backup, restore_test=True), listener.hooks)
         listener.verified(verification)
