@@ -115,7 +115,7 @@ def test_a_server_that_was_stopped_is_given_up_within_the_bound(tmp_path: Path) 
     backups = BackupManager().with_storage(storage).with_encryption(NoEncryption()).build()
     began = time.monotonic()
 
-    with pytest.raises(StorageUnreachableError, match=r"bucket 'bucket': no answer from .* tries in [12] s"):
+    with pytest.raises(StorageUnreachableError, match=r": Connection refused \(\d+ tries in [12] s\)"):
         backups.list()
 
     assert time.monotonic() - began < 4

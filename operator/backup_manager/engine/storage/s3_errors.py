@@ -192,6 +192,12 @@ def _build_region_error(settings: S3Settings, facts: str, region: str) -> Storag
 
 
 def _reason(err: Exception) -> str:
+    """Return what the operating system said, if it said something: libraries wrap it in layers of their own."""
+    inner: BaseException | None = err
+    while inner is not None:
+        if isinstance(inner, OSError) and inner.strerror:
+            return inner.strerror
+        inner = inner.__cause__ or inner.__context__
     cause = err.__cause__ or err.__context__
     return f"{type(err).__name__}: {cause or err}"[:300]
 
