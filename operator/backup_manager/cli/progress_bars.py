@@ -63,12 +63,14 @@ class LiveProgress:
 
 
 def progress_parts(done: Progress, seconds: float) -> tuple[str, ...]:
-    """Return the figures beside the bar: bytes, files unless there are none, rate, and time.
+    """Return the figures beside the bar: bytes and files unless there are none, rate, and time.
 
     >>> progress_parts(Progress(bytes=1048576, files=3, total_bytes=4194304), 2.0)
     ('1.0 MiB of 4.0 MiB', '3 files', '512.0 KiB/s', '6s left')
     """
-    parts = [_of(format_size(done.bytes), format_size(done.total_bytes) if done.total_bytes else "")]
+    parts: list[str] = []
+    if done.bytes or done.total_bytes:
+        parts.append(_of(format_size(done.bytes), format_size(done.total_bytes) if done.total_bytes else ""))
     if done.files or done.total_files:
         parts.append(_of(f"{done.files:,}", f"{done.total_files:,}" if done.total_files else "") + " files")
     rate = done.bytes / seconds if seconds >= LEAST_SECONDS else 0.0
@@ -98,7 +100,7 @@ def fit(parts: Sequence[str], bar_width: int, room: int) -> tuple[int, str]:
         (short, tuple(parts)),
         (short, without_rate),
         (0, without_rate),
-        (0, (parts[0], parts[-1])),
+        (0, (*parts[:1], *parts[1:][-1:])),
     )
     for width, kept in choices:
         text = ", ".join(kept)

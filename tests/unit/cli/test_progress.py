@@ -52,7 +52,7 @@ def test_the_next_piece_of_work_begins_at_nothing() -> None:
 
     state.begin("Backing up tw\x1bo")
 
-    assert shown(state, 80).endswith("Backing up tw\\x1bo 0 B, 0s so far")
+    assert shown(state, 80).endswith("Backing up tw\\x1bo 0s so far")
 
 
 def test_lines_of_the_log_appear_above_the_progress() -> None:
