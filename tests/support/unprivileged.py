@@ -1,5 +1,7 @@
 """Running a piece of a test as an ordinary user, whoever runs the tests."""
 
+import email.parser  # noqa: F401  # for importlib.metadata; Python itself may lie where only root reads
+import importlib.metadata  # noqa: F401
 import os
 import pickle
 from collections.abc import Callable

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from backup_manager.common.errors import SourceEmptyError, SourceUnreadableError
+from backup_manager.common.printable import printable
 from backup_manager.contract.requests import FilesRequest, Hooks, Progress
 from backup_manager.engine.processors.chunker import Chunker
 from backup_manager.engine.processors.encoder import BlobEncoder
@@ -124,15 +125,20 @@ def judge_source(source: FilesRequest, contents: int, directories: int, problems
     """Refuse a source that could not be read, or that is empty; *contents* counts all but folders."""
     unreadable = problems.count(ProblemKind.UNREADABLE)
     if unreadable and not source.allow_unreadable:
-        told = [str(problem) for problem in problems.kept if problem.kind is ProblemKind.UNREADABLE]
-        more = f", and {unreadable - TOLD_PROBLEMS} more" if unreadable > TOLD_PROBLEMS else ""
+        told = [
+            f"{printable(problem.path)}: {problem.reason}"
+            for problem in problems.kept
+            if problem.kind is ProblemKind.UNREADABLE
+        ]
+        count = "1 entry" if unreadable == 1 else f"{unreadable:,} entries"
+        more = f"; and {unreadable - TOLD_PROBLEMS:,} more" if unreadable > TOLD_PROBLEMS else ""
         raise SourceUnreadableError(
-            f"source {source.name!r}: {unreadable} entries: {'; '.join(told[:TOLD_PROBLEMS])}{more}"
+            f"source {source.name!r}: {count} could not be read: {'; '.join(told[:TOLD_PROBLEMS])}{more}"
         )
     if not source.allow_empty and not contents:
         raise SourceEmptyError(
-            f"source {source.name!r}: {', '.join(source.paths)} hold no file "
-            f"({directories} folders), once excludes are applied"
+            f"source {source.name!r}: there is no file in {', '.join(source.paths)} once excludes are applied "
+            f"(folders: {directories})"
         )
 
 
