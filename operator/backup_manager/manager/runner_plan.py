@@ -6,6 +6,7 @@ from backup_manager.common.errors import BackupManagerError, BucketMissingError,
 from backup_manager.contract.requests import RepositoryAddress
 from backup_manager.contract.results import BackupResult, BackupType
 from backup_manager.engine.jobs.backup_plan import plan_backup
+from backup_manager.engine.storage.registry import is_folder
 from backup_manager.manager.access import Access, Session, opened
 from backup_manager.manager.config_model import PolicyConfig
 from backup_manager.manager.runner import PolicyRun, prepare_run
@@ -40,6 +41,4 @@ def _plan(session: Session | None, run: PolicyRun) -> BackupResult:
 
 def _is_folder(access: Access) -> bool:
     """Whether a run would make what is missing: a folder, never a bucket."""
-    return isinstance(access, RepositoryAddress) and (
-        "://" not in access.url or access.url.startswith("file:")
-    )
+    return isinstance(access, RepositoryAddress) and is_folder(access.url)

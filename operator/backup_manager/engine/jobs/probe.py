@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from backup_manager.common.errors import BackupManagerError, RepositoryMissingError
+from backup_manager.common.errors import BackupManagerError, BucketMissingError, RepositoryMissingError
 from backup_manager.common.units import format_duration, format_size
 from backup_manager.contract.inspection import Finding, FindingLevel
 from backup_manager.contract.requests import RepositoryAddress
@@ -23,11 +23,14 @@ from backup_manager.engine.repository.opening import ring_names
 from backup_manager.engine.repository.ports import ObjectKind
 from backup_manager.engine.repository.repository import Repository, open_repository
 from backup_manager.engine.storage.base import Storage
-from backup_manager.engine.storage.registry import open_storage
+from backup_manager.engine.storage.registry import is_folder, open_storage
 
 MOST_SKEW_SECONDS = 30.0
 LITTLE_SPACE_BYTES = 1 << 30
 LITTLE_SPACE_SHARE = 0.05
+FOLDER_HINT = (
+    "Mount its disk, or correct the path; for a new repository, `sirsinexus backup run` makes the folder."
+)
 DOCUMENT_KINDS = tuple(kind for kind in ObjectKind if kind is not ObjectKind.PACK)
 
 
@@ -53,6 +56,8 @@ def _findings(address: RepositoryAddress) -> Iterator[Finding]:
         storage = open_storage(address.url, address.options)
         storage.check()
     except BackupManagerError as err:
+        if isinstance(err, BucketMissingError) and is_folder(address.url):
+            err.solution = FOLDER_HINT
         yield _error("store", err)
         return
     properties = storage.properties

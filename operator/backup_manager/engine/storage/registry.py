@@ -72,6 +72,11 @@ def _tell(error: BackupManagerError, tries: int, delay_seconds: float) -> None:
     tell("store is tried again", tries=tries, next_in_seconds=round(delay_seconds, 1), cause=error.cause)
 
 
+def is_folder(url: str) -> bool:
+    """Return whether *url* is a folder of this machine, which a first run makes, as it makes no bucket."""
+    return "://" not in url or url.startswith("file:")
+
+
 def _open_local(path: Path, options: Options, create: bool) -> Storage:
     unknown = sorted(set(options) - {"read_only"})
     if unknown:
