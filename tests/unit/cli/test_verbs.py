@@ -366,6 +366,17 @@ def test_a_policy_that_fails_stands_beside_one_that_succeeds(folder: Path) -> No
     assert plain.err.count("Error: Failed to create backup\n") == 2
 
 
+def test_all_named_policies_run_in_their_order(folder: Path) -> None:
+    more = "".join(f"  {name}: {{sources: [{{type: filesystem, paths: [./data]}}]}}\n" for name in ("b", "a"))
+    (folder / "backup.yaml").write_text(CONFIGURATION + more)
+
+    named = sirsinexus("run", "--policy", "a", "--policy", "files", "--policy", "a", "-o", "json").document
+
+    assert [each["policy"] for each in named] == ["a", "files"]
+    assert sirsinexus("run", "--policy", "a", "--policy", "typo").code == 3
+    assert [row[1] for row in sirsinexus("run").rows] == ["files", "b", "a"]
+
+
 def test_a_run_that_failed_is_listed_and_told(backed_up: Path) -> None:
     (backed_up / "data").rename(backed_up / "elsewhere")
 

@@ -18,17 +18,20 @@ WHY = "`run`"
 
 
 @click.command("run", cls=VerbCommand)
-@click.option("--policy", metavar="NAME", shell_complete=complete_policies, help="Only this policy.")
+@click.option(
+    "--policy", "names", metavar="NAME", multiple=True, shell_complete=complete_policies,
+    help="Only this policy; may be given several times.",
+)  # fmt: skip
 @click.option(
     "--type", "type_", type=click.Choice([kind.value for kind in BackupType]),
     help="Read everything, or trust size and times; without it, the first is full and later ones incremental.",
 )  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
 @verb
-def command(call: Call, policy: str | None, type_: str | None, dry_run: bool) -> ExitCode | None:
+def command(call: Call, names: tuple[str, ...], type_: str | None, dry_run: bool) -> ExitCode | None:
     """Run policies now; a repository that is absent is initialised, a bucket never."""
     place = call.open_place(with_warnings=True)
-    policies = place.policies(policy, WHY)
+    policies = [each for name in dict.fromkeys(names or (None,)) for each in place.policies(name, WHY)]
     backup_type = BackupType(type_) if type_ else None
     if dry_run:
         plan = importlib.import_module("backup_manager.manager.runner_plan").plan_policies
