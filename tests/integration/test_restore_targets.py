@@ -182,3 +182,15 @@ def test_a_point_in_time_means_the_backup_started_last_before_it(bench: Workbenc
         assert (b"later" in names_below(bench.place + b"/to")) is (backup is second)
     with pytest.raises(NotFoundError, match="at or before"):
         bench.restore(to=bench.place + b"/x", point_in_time=shown - timedelta(seconds=1))
+
+
+def test_a_backup_that_is_named_with_a_point_in_time_was_started_before_it(
+    bench: Workbench, tree: bytes
+) -> None:
+    backup = bench.back_up(tree)
+    shown = backup.started_at.replace(microsecond=0)
+
+    later = shown + timedelta(hours=1)
+    assert bench.restore(backup=backup.id, to=bench.place + b"/to", point_in_time=later).backup == backup.id
+    with pytest.raises(NotFoundError, match="was started after"):
+        bench.restore(backup=backup.id, to=bench.place + b"/x", point_in_time=shown - timedelta(seconds=1))

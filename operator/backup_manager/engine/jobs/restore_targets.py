@@ -89,18 +89,21 @@ def choose_backup(session: Session, request: RestoreRequest) -> Snapshot:
 
     Raises:
         NotFoundError: there is none, or none that was started at or before the point in time.
-        UsageError: several backups fit, or a point in time is given with a backup rather than a policy.
+        UsageError: several backups fit.
         CorruptDataError: a snapshot that cannot be read may be the one that is meant.
     """
     if request.point_in_time is None:
         return find_snapshot(session, request.backup or LATEST, request.policy)
-    if request.backup and request.backup != LATEST:
-        raise UsageError(
-            "a point in time was given together with a backup",
-            solution="Give --policy NAME with --point-in-time, or the backup alone.",
-        )
-    known = read_all_snapshots(session)
     moment = math.floor(request.point_in_time.timestamp())
+    if request.backup and request.backup != LATEST:
+        named = find_snapshot(session, request.backup, request.policy)
+        if math.floor(named.started_at) > moment:
+            raise NotFoundError(
+                f"backup {named.backup_id} was started after {format_time(request.point_in_time)}",
+                solution="Give --policy NAME with the point in time, or a backup that was started before it.",
+            )
+        return named
+    known = read_all_snapshots(session)
     eligible = [
         snapshot
         for snapshot in known
