@@ -83,8 +83,13 @@ def decode_policy(name: str, node: Node, defaults: Defaults, base: Path) -> Poli
     )
 
 
+def is_policy_name(name: str) -> bool:
+    """Whether ids of backups that begin with *name* are valid Kubernetes names."""
+    return KUBERNETES_NAME.fullmatch(name) is not None and len(name) <= MAX_POLICY_CHARACTERS
+
+
 def _check_policy_name(name: str, node: Node) -> None:
-    if not KUBERNETES_NAME.fullmatch(name) or len(name) > MAX_POLICY_CHARACTERS:
+    if not is_policy_name(name):
         raise ConfigurationError(
             f"{node.path} (line {node.line}): {name[:80]!r} cannot be the name of a policy; accepted: "
             f"{NAME_ACCEPTED}, at most {MAX_POLICY_CHARACTERS} characters"

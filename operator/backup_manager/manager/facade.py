@@ -35,6 +35,7 @@ True
 """
 
 from dataclasses import dataclass, replace
+from os import PathLike, fsdecode
 
 from backup_manager.common.errors import ConfigurationError
 from backup_manager.contract.requests import RepositoryAddress
@@ -86,13 +87,18 @@ class BackupManager:
     Nothing is opened or written before the first call on what ``build`` returns.
     """
 
-    storage: "LocalStorage | S3Storage | Storage | None" = None
+    storage: "LocalStorage | S3Storage | Storage | str | PathLike[str] | None" = None
     encryption: Encryption | None = None
     compression_level: int = 3
     cache_dir: str | None = None
 
-    def with_storage(self, storage: "LocalStorage | S3Storage | Storage") -> "BackupManager":
-        """Return a copy that keeps backups there: a folder, a bucket, or any object with the Storage protocol."""
+    def with_storage(
+        self, storage: "LocalStorage | S3Storage | Storage | str | PathLike[str]"
+    ) -> "BackupManager":
+        """Return a copy that keeps backups there.
+
+        That is a folder, a bucket, a path or URL as for ``--repository``, or any object with the Storage protocol.
+        """
         return replace(self, storage=storage)
 
     def with_encryption(self, encryption: Encryption) -> "BackupManager":
@@ -103,9 +109,9 @@ class BackupManager:
         """Return a copy that compresses new data at this level of zstd, 1 to 22."""
         return replace(self, compression_level=level)
 
-    def with_cache(self, folder: str) -> "BackupManager":
+    def with_cache(self, folder: str | PathLike[str]) -> "BackupManager":
         """Return a copy that keeps a local cache there; its contents stay sealed."""
-        return replace(self, cache_dir=folder)
+        return replace(self, cache_dir=fsdecode(folder))
 
     def build(self) -> Backups:
         """Return the backups of the repository.
@@ -121,6 +127,9 @@ class BackupManager:
                 solution="Call with_encryption before build; NoEncryption() stores readable backups.",
             )
         key = self.encryption.spec()
+        if isinstance(self.storage, str | PathLike):
+            url = fsdecode(self.storage)
+            return Backups(RepositoryAddress(url, key, {}, self.compression_level, self.cache_dir))
         if isinstance(self.storage, LocalStorage | S3Storage):
             url, options = self.storage.location()
             return Backups(RepositoryAddress(url, key, options, self.compression_level, self.cache_dir))

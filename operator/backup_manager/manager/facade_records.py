@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from enum import StrEnum
 from os import PathLike, fsdecode
-from typing import ClassVar
+from os.path import abspath
+from typing import ClassVar, TypeVar
 
-from backup_manager.common.errors import NotAvailableError
+from backup_manager.common.errors import NotAvailableError, UsageError
 from backup_manager.common.units import parse_time
 from backup_manager.contract.requests import (
     BackupRequest,
@@ -18,16 +20,21 @@ from backup_manager.contract.requests import (
 )
 from backup_manager.contract.results import BackupType
 from backup_manager.contract.results import Check as CheckKind
+from backup_manager.manager.config_policies import NAME_ACCEPTED, is_policy_name
 from backup_manager.reconcile.retention import RetentionRule
 
 PathText = str | PathLike[str]
+Kind = TypeVar("Kind", bound=StrEnum)
 
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """Files and folders as a source; *exclude* follows gitignore. The name defaults to the backup's."""
+    """Files and folders as a source, or one of them; *exclude* follows gitignore.
 
-    paths: Sequence[PathText]
+    The name defaults to the backup's.
+    """
+
+    paths: Sequence[PathText] | PathText
     exclude: Sequence[str] = ()
     name: str | None = None
     allow_empty: bool = False
@@ -86,7 +93,7 @@ class Backup:
 
     def with_type(self, backup_type: str) -> "Backup":
         """Return a copy that is ``full`` or ``incremental``; otherwise the first is full, later ones are not."""
-        return replace(self, type=BackupType(backup_type))
+        return replace(self, type=_member(BackupType, backup_type))
 
     def with_sources(self, *sources: Files | Database) -> "Backup":
         """Return a copy with these sources."""
@@ -101,7 +108,15 @@ class Backup:
 
         Raises:
             NotAvailableError: one of the sources is a database.
+            UsageError: there is no source, or the name cannot begin the ids of backups.
         """
+        if not is_policy_name(self.name):
+            raise UsageError(
+                f"{self.name[:80]!r} cannot be the name of a backup's policy; accepted: {NAME_ACCEPTED}",
+                solution="Give the backup another name.",
+            )
+        if not self.sources:
+            raise UsageError(f"backup {self.name!r} has no sources", solution="Name some by with_sources.")
         requests = tuple(self._files(number, source) for number, source in enumerate(self.sources, start=1))
         return BackupRequest(self.name, requests, self.type, self.description)
 
@@ -114,11 +129,25 @@ class Backup:
             )
         return FilesRequest(
             name=source.name or (self.name if number == 1 else f"{self.name}-{number}"),
-            paths=tuple(fsdecode(path) for path in source.paths),
+            paths=_absolute(source.paths),
             exclude=tuple(source.exclude),
             allow_empty=source.allow_empty,
             allow_unreadable=source.allow_unreadable,
         )
+
+
+def _absolute(paths: Sequence[PathText] | PathText) -> tuple[str, ...]:
+    """Return the paths as the configuration file gives them; a text is one path, not its letters."""
+    several = (paths,) if isinstance(paths, str | bytes | PathLike) else paths
+    return tuple(abspath(fsdecode(path)) for path in several)
+
+
+def _member(kind: type[Kind], text: str) -> Kind:
+    try:
+        return kind(text)
+    except ValueError:
+        accepted = ", ".join(member.value for member in kind)
+        raise UsageError(f"{text!r} is none of {accepted}", solution="Use one of these words.") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +193,7 @@ class Restore:
 
     def with_mode(self, mode: str) -> "Restore":
         """Return a copy for a destination that holds something: ``fail``, ``merge`` or ``mirror``."""
-        return replace(self, mode=RestoreMode(mode))
+        return replace(self, mode=_member(RestoreMode, mode))
 
     def with_options(self, *, verify: bool = True, parallel: int = 4, dry_run: bool = False) -> "Restore":
         """Return a copy that is compared once more at its end, restores so many files at once, or only plans."""
@@ -231,7 +260,7 @@ class Verification:
             policy=self.policy,
             checks=tuple(check.kind for check in self.checks),
             min_bytes=max(
-                (check.min_bytes for check in self.checks if check.kind is CheckKind.SIZE), default=1
+                (check.min_bytes for check in self.checks if check.kind is CheckKind.SIZE), default=0
             ),
             restore_test=self.restore_test,
             destination=self.destination,

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import inspect
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,7 +26,12 @@ from backup_manager import (
     S3Storage,
     Verification,
 )
-from backup_manager.common.errors import ConfigurationError, NotAvailableError, TargetUnusableError
+from backup_manager.common.errors import (
+    ConfigurationError,
+    NotAvailableError,
+    TargetUnusableError,
+    UsageError,
+)
 from backup_manager.contract.requests import KeyProviderName, KeySpec, RepositoryAddress
 from backup_manager.contract.results import RestorePlanResult, RestoreResult
 from backup_manager.engine.storage.memory import MemoryStorage
@@ -221,3 +227,53 @@ def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError):
         _ = backup_manager.Nothing  # type: ignore[attr-defined]
     assert "BackupManager" in dir(backup_manager)
+
+
+def test_relative_paths_are_those_of_the_working_directory(
+    backups: Backups, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(data.parent)
+    backup_id = backups.execute(Backup("files").with_sources(Files("data")))
+
+    (source,) = backups.get(backup_id).source_details
+    backups.restore(Restore(backup_id).with_targets({"data/": "restored"}))
+
+    assert source.paths == (str(data),)
+    assert (data.parent / "restored" / "hello.txt").read_text() == "hello"
+
+
+@pytest.mark.parametrize("form", [str, Path, lambda path: f"file://{path}"], ids=["text", "path", "url"])
+def test_storage_may_be_a_path_or_url(form: Callable[[Path], str | Path], data: Path) -> None:
+    place = data.parent / "repository"
+    backups = BackupManager().with_storage(form(place)).with_encryption(NoEncryption()).build()
+
+    backups.execute(Backup("files").with_sources(Files([data])))
+
+    assert (place / "config").exists()
+    assert len(backups.list()) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: Backup("bad name/").with_sources(Files("/data")).request(),
+        lambda: Backup("files").request(),
+        lambda: Backup("files").with_type("differential"),
+        lambda: Restore().with_mode("overwrite"),
+    ],
+    ids=["name", "no sources", "type", "mode"],
+)
+def test_what_makes_no_sense_is_refused_at_once(wrong: Callable[[], object]) -> None:
+    with pytest.raises(UsageError):
+        wrong()
+
+
+def test_only_the_checks_that_are_named_are_run(backups: Backups, data: Path) -> None:
+    backup_id = backups.execute(Backup("files").with_sources(Files([data])))
+
+    assert [found.check.value for found in backups.verify(Verification(backup_id))] == [
+        "integrity",
+        "completeness",
+    ]
+    only_size = Verification(backup_id).with_checks(Check.size(min_bytes=1))
+    assert [found.check.value for found in backups.verify(only_size)] == ["size"]

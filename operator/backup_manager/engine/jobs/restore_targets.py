@@ -10,6 +10,7 @@ from backup_manager.common.errors import CorruptDataError, NotFoundError, Target
 from backup_manager.common.printable import printable
 from backup_manager.common.units import format_time
 from backup_manager.contract.requests import RestoreMode, RestoreRequest
+from backup_manager.engine.jobs.inspect_paths import original_path
 from backup_manager.engine.jobs.listing import find_snapshot, read_all_snapshots, refuse_if_older
 from backup_manager.engine.jobs.wiring import Session
 from backup_manager.engine.repository.blobs import BlobStore
@@ -203,8 +204,7 @@ def _find_source(text: str, snapshot: Snapshot) -> tuple[EntryPath, tuple[Source
     for record in snapshot.sources:
         if record.name == text:
             return (record.paths[0] if len(record.paths) == 1 else ROOT), (record,)
-    path = os.fsencode(text)
-    path = path if path == ROOT else path.rstrip(b"/")
+    path = original_path(text)
     inside = tuple(
         record for record in snapshot.sources if any(_is_within(path, top) for top in record.paths)
     )
