@@ -51,7 +51,9 @@ def test_an_unreadable_file_fails_the_run_and_nothing_is_committed(
     bench: Workbench, tree: bytes, closed_file: bytes
 ) -> None:
     own = open_to_nobody(bench)
-    with pytest.raises(SourceUnreadableError, match=r"1 entry could not be read: .*/closed: .*EACCES") as caught:
+    with pytest.raises(
+        SourceUnreadableError, match=r"1 entry could not be read: .*/closed: .*EACCES"
+    ) as caught:
         as_nobody(lambda: own.back_up(tree))
     assert (caught.value.exit_code, caught.value.reason) == (10, "SourceUnreadable")
     assert nothing_was_committed(own)
