@@ -92,19 +92,31 @@ def test_an_interrupted_run_exits_with_60_and_the_next_one_goes_on(
     assert compare_trees(os.fsencode(place / "source"), os.fsencode(place / "restored")) == []
 
 
+def change_some(place: Path, noise: random.Random) -> None:
+    for changed in noise.sample(range(FILES), 8):
+        write(os.fsencode(place / "source" / f"{changed:02d}"), noise.randbytes(4 * MIB))
+
+
+def seconds_of_a_run(place: Path, noise: random.Random) -> float:
+    change_some(place, noise)
+    begun = time.monotonic()
+    run(place, "run")
+    return time.monotonic() - begun
+
+
 @pytest.mark.slow
 def test_a_run_interrupted_at_any_moment_is_complete_or_goes_on(place: Path) -> None:
     noise, codes = random.Random(61), []
     run(place, "run")
+    shortest = min(seconds_of_a_run(place, noise) for _ in range(3))
     for _ in range(12):
-        for changed in noise.sample(range(FILES), 8):
-            write(os.fsencode(place / "source" / f"{changed:02d}"), noise.randbytes(4 * MIB))
+        change_some(place, noise)
         process = start(place, "run")
-        time.sleep(noise.uniform(0.2, 1.0))
+        time.sleep(shortest * noise.uniform(0.1, 0.9))
         interrupt(process, noise.choice([signal.SIGINT, signal.SIGTERM]))
         codes.append(process.returncode)
         run(place, "run")
         assert run(place, "verify", "--all")["result"] == "Passed"
     # A process that is still starting has nobody yet who answers.
     assert set(codes) <= {ExitCode.DONE, ExitCode.INTERRUPTED, -signal.SIGTERM, -signal.SIGINT}
-    assert ExitCode.INTERRUPTED in codes
+    assert set(codes) != {ExitCode.DONE}, "every signal came too late"
