@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.support.program import sirsinexus
-from tests.unit.cli.conftest import CONFIGURATION, HOSTILE
+from tests.unit.cli.conftest import CONFIGURATION
 
 BACKUP_KEYS = [
     "id", "policy", "type", "status", "startedAt", "completedAt", "durationSeconds", "sources", "files",
@@ -43,13 +43,6 @@ def test_a_repository_is_listed_without_a_file(backed_up: Path) -> None:
     assert sirsinexus("list", "-o", "json", environment=variables).document == listed.document
 
 
-def test_without_its_key_an_encrypted_repository_ends_with_30(backed_up: Path) -> None:
-    ended = sirsinexus("--repository", "repository", "list")
-
-    assert ended.code == 30
-    assert "--key-file" in ended.err
-
-
 def test_list_is_the_same_in_every_form(backed_up: Path) -> None:
     document = sirsinexus("list", "-o", "json").document
     ids = [backup["id"] for backup in document]
@@ -61,58 +54,11 @@ def test_list_is_the_same_in_every_form(backed_up: Path) -> None:
     assert "\x1b" not in table
 
 
-def test_a_person_is_told_when_there_is_nothing(folder: Path) -> None:
-    sirsinexus("run")
-    assert sirsinexus("delete", "latest", "--yes").code == 0
-
-    for verb, words in (("restores", "Nothing was restored"), ("list", "There are no backups")):
-        shown = sirsinexus(verb, stdout_is_terminal=True)
-        assert (shown.code, shown.out) == (0, "")
-        assert words in shown.err
-        assert sirsinexus(verb).err == ""
-
-
-def test_a_person_sees_the_first_paths_of_a_plan_and_what_it_comes_to(backed_up: Path) -> None:
-    for number in range(30):
-        (backed_up / "data" / f"more-{number}").touch()
-    sirsinexus("run")
-
-    shown = sirsinexus("restore", "latest", "--to", "out", "--dry-run", stdout_is_terminal=True)
-
-    assert len(shown.out.splitlines()) < 20
-    assert "more" in shown.out.splitlines()[-1]
-    assert "Nothing was changed." in shown.err
-    assert len(sirsinexus("restore", "latest", "--to", "out", "--dry-run").rows) > 30
-
-
-def test_an_include_that_matches_nothing_is_a_warning(backed_up: Path) -> None:
-    ended = sirsinexus("restore", "latest", "--to", "out", "--include", "*.nothing")
-
-    assert "matches --include *.nothing" in ended.err
-    assert sirsinexus("restore", "latest", "--to", "other", "--include", "hello*").err == ""
-
-
 def test_a_tilde_after_the_equals_sign_is_the_home(backed_up: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(backed_up / "home"))
 
     assert sirsinexus("restore", "latest", "--target", "files=~/out").code == 0
     assert (backed_up / "home" / "out" / "hello.txt").exists()
-
-
-def test_findings_of_the_doctor_fit_a_terminal(backed_up: Path) -> None:
-    (backed_up / "backup.key").chmod(0o644)
-
-    shown = sirsinexus("doctor", stdout_is_terminal=True).out
-
-    assert shown.splitlines()[0].split() == ["\x1b[1mLEVEL", "SUBJECT", "FINDING\x1b[0m"]
-    assert "0644" in shown
-    assert [len(row) for row in sirsinexus("doctor").rows] == [4] * len(sirsinexus("doctor").rows)
-
-
-def test_a_terminal_gets_a_table(backed_up: Path) -> None:
-    shown = sirsinexus("list", stdout_is_terminal=True).out
-
-    assert shown.startswith("\x1b[1mID ")
 
 
 def test_info_adds_keys_to_those_of_the_list(backed_up: Path) -> None:
@@ -129,19 +75,6 @@ def test_an_ambiguous_prefix_lists_the_candidates(backed_up: Path) -> None:
 
     assert ended.code == 2
     assert all(backup["id"] in ended.err for backup in sirsinexus("list", "-o", "json").document)
-
-
-def test_names_reach_people_escaped_and_programs_exactly(backed_up: Path) -> None:
-    data = str(backed_up / "data")
-
-    plain = sirsinexus("ls", "latest", data)
-    document = sirsinexus("ls", "latest", data, "-o", "json").document
-
-    assert "\x1b" not in plain.out
-    assert any("bad\\xff\\x1b[31m" in row[-1] for row in plain.rows)
-    assert os.path.join(os.fsencode(data), HOSTILE) in [os.fsencode(entry["path"]) for entry in document]
-    assert sirsinexus("ls", "latest", data, "-o", "yaml").code == 0
-    assert "\x1b" not in sirsinexus("ls", "latest", data, stdout_is_terminal=True).out
 
 
 def test_cat_writes_the_bytes_and_nothing_else(backed_up: Path) -> None:
@@ -286,46 +219,6 @@ def test_manifests_are_documents(folder: Path) -> None:
     assert sirsinexus("manifests", "-o", "json").document == list(yaml.safe_load_all(text))
 
 
-def test_keys_are_added_rotated_and_removed(backed_up: Path) -> None:
-    for name in ("second.key", "third.key"):
-        sirsinexus("key", "generate", name)
-    assert sirsinexus("key", "generate", "second.key").code == 2
-
-    added = sirsinexus("key", "add", "--new-key-file", "second.key", "--label", "offline", "-o", "json")
-    assert added.document["label"] == "offline"
-    direct = ("--repository", "repository", "--key-file")
-    assert sirsinexus(*direct, "second.key", "list").code == 0
-    assert sirsinexus(*direct, "second.key", "key", "rotate", "--new-key-file", "third.key").code == 0
-    assert sirsinexus(*direct, "second.key", "list").code == 30
-    assert sirsinexus(*direct, "third.key", "list").code == 0
-    assert sirsinexus("key", "remove", added.document["id"]).code == 2
-    slots = sirsinexus("key", "list", "-o", "json").document
-    other = next(slot["id"] for slot in slots if not slot["current"])
-    assert sirsinexus("key", "remove", other).code == 0
-    assert len(sirsinexus("key", "list").rows) == 1
-
-
-def test_a_rotation_says_that_the_configuration_must_follow(backed_up: Path) -> None:
-    sirsinexus("key", "generate", "second.key")
-
-    ended = sirsinexus("key", "rotate", "--new-key-file", "second.key")
-
-    assert (ended.code, "Change `encryption` in the configuration now" in ended.err) == (0, True)
-    failed = sirsinexus("key", "rotate", "--new-key-file", "second.key")
-    assert (failed.code, failed.err.splitlines()[0]) == (30, "Error: Failed to rotate key")
-    direct = (
-        "--repository",
-        "repository",
-        "--key-file",
-        "second.key",
-        "key",
-        "rotate",
-        "--new-key-file",
-        "backup.key",
-    )
-    assert sirsinexus(*direct).err == ""
-
-
 def test_doctor_ends_with_the_code_of_the_worst_finding(backed_up: Path) -> None:
     healthy = sirsinexus("doctor", "-o", "json")
     os.rename("backup.key", "elsewhere")
@@ -336,14 +229,6 @@ def test_doctor_ends_with_the_code_of_the_worst_finding(backed_up: Path) -> None
     assert [healthy.code, sick.code, confused.code] == [0, 30, 2]
     assert healthy.document["healthy"] is True
     assert all(found["solution"] for found in sick.document["findings"] if found["level"] == "error")
-
-
-def test_missing_encryption_is_said_in_every_listing(folder: Path) -> None:
-    text = CONFIGURATION.replace("{provider: local, key_file: ./backup.key}", "{enabled: false}")
-    (folder / "backup.yaml").write_text(text)
-
-    for args in (["run"], ["list"], ["list", "-o", "json"], ["info", "latest"], ["restores"]):
-        assert "Encryption is disabled" in sirsinexus(*args).err
 
 
 def test_a_policy_that_fails_stands_beside_one_that_succeeds(folder: Path) -> None:
@@ -402,20 +287,6 @@ def test_a_dry_run_writes_nothing(folder: Path) -> None:
     before = sorted((folder / "repository").rglob("*"))
     assert sirsinexus("run", "--dry-run", "-o", "json").document[0]["type"] == "incremental"
     assert sorted((folder / "repository").rglob("*")) == before
-
-
-def test_verbose_says_which_place_was_chosen(backed_up: Path) -> None:
-    assert f"using the configuration file {backed_up / 'backup.yaml'} (the working directory)" in (
-        sirsinexus("list", "-v").err
-    )
-
-
-def test_keys_of_later_versions_are_named_when_they_matter(folder: Path) -> None:
-    (folder / "backup.yaml").write_text(CONFIGURATION + '    schedule: {full: "0 0 * * *"}\n')
-
-    assert "Warning: policies.files.schedule: " in sirsinexus("run").err
-    assert sirsinexus("list").err == ""
-    assert "policies.files.schedule" in sirsinexus("list", "-v").err
 
 
 def test_the_quickstart_starts_from_nothing_and_goes_on(

@@ -26,13 +26,24 @@ def command(call: Call, backup: str, policy: str | None) -> None:
 
 
 def _rows(details: BackupDetails, *, for_person: bool) -> list[tuple[Cell, ...]]:
+    rows = _backup_rows(details)
+    for source in details.source_details:
+        rows.append((f"source {source.name}", _source(source, for_person)))
+        rows.extend((f"path of {source.name}", path) for path in source.paths)
+    rows.extend(("warning", warning) for warning in details.backup.warnings)
+    if (error := details.backup.error) is not None:
+        rows += [("error", error.error), ("cause", error.cause), ("solution", error.solution)]
+    return rows
+
+
+def _backup_rows(details: BackupDetails) -> list[tuple[Cell, ...]]:
     backup = details.backup
     verified = (
         f"{backup.verified.result.value} at {format_time(backup.verified.time)}"
         if backup.verified
         else "not yet"
     )
-    rows: list[tuple[Cell, ...]] = [
+    return [
         ("id", backup.id),
         ("policy", backup.policy),
         ("description", details.description),
@@ -55,17 +66,6 @@ def _rows(details: BackupDetails, *, for_person: bool) -> list[tuple[Cell, ...]]
         ("root digest", details.root_digest),
         ("software", details.software_version),
     ]
-    for source in details.source_details:
-        rows.append((f"source {source.name}", _source(source, for_person)))
-        rows.extend((f"path of {source.name}", path) for path in source.paths)
-    rows.extend(("warning", warning) for warning in backup.warnings)
-    if backup.error is not None:
-        rows += [
-            ("error", backup.error.error),
-            ("cause", backup.error.cause),
-            ("solution", backup.error.solution),
-        ]
-    return rows
 
 
 def _source(source: SourceDetails, for_person: bool) -> str:
