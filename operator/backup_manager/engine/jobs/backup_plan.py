@@ -15,14 +15,11 @@ from backup_manager.engine.jobs.wiring import Session
 from backup_manager.engine.repository.catalogue.previous import PreviousCatalogue
 from backup_manager.engine.repository.snapshots import Snapshot, next_backup_id, read_snapshots
 from backup_manager.engine.sources.filesystem.excludes import Excludes
+from backup_manager.engine.sources.filesystem.file_types import DIRECTORY, REGULAR, TYPE_BITS
 from backup_manager.engine.sources.filesystem.ingest import is_unchanged
 from backup_manager.engine.sources.filesystem.problems import Problems
 from backup_manager.engine.sources.filesystem.scan import ScannedPage, scan_pages
 from backup_manager.engine.sources.filesystem.walk import walk
-
-TYPE_BITS = 0o170000
-REGULAR = 0o100000
-DIRECTORY = 0o040000
 
 
 class _Tally:

@@ -17,7 +17,6 @@ from backup_manager.engine.repository.ports import Buffer, Compressor, Vault
 MOST_BYTES_IN_FLIGHT = (
     24 << 20
 )  # six of the largest chunks: enough to keep two cores busy while one file is read
-METADATA_THREADS = 1
 
 
 class BlobSink(Protocol):

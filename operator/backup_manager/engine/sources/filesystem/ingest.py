@@ -6,7 +6,7 @@ of files, but for what is bounded and said so.
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
@@ -24,6 +24,7 @@ from backup_manager.engine.repository.catalogue.entries import (
 from backup_manager.engine.repository.catalogue.page import Page, resolve
 from backup_manager.engine.repository.catalogue.writer import CatalogueWriter
 from backup_manager.engine.repository.ports import Buffer
+from backup_manager.engine.sources.filesystem.file_types import REGULAR, SYMLINK, TYPE_BITS
 from backup_manager.engine.sources.filesystem.large import LargeFileReader
 from backup_manager.engine.sources.filesystem.metadata import (
     OwnerNames,
@@ -40,9 +41,6 @@ from backup_manager.engine.sources.filesystem.scan import ScannedPage, is_racy, 
 from backup_manager.engine.sources.filesystem.small import SmallFileReader
 from backup_manager.engine.sources.filesystem.walk import Found
 
-TYPE_BITS = 0o170000
-REGULAR = 0o100000
-SYMLINK = 0o120000
 MOST_LINKED = (
     50_000  # inodes with several names whose content is remembered; more are read again, and deduplicate
 )
@@ -96,8 +94,8 @@ class IngestTotals:
     read_bytes: int = 0
     read_files: int = 0
     reused_pages: int = 0
-    bytes: int = field(default=0)
-    files: int = field(default=0)
+    bytes: int = 0
+    files: int = 0
 
 
 @dataclass(frozen=True, slots=True)

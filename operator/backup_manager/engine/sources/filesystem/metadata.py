@@ -7,6 +7,7 @@ import pwd
 
 from backup_manager.common.errors import SourceUnreadableError
 from backup_manager.engine.repository.catalogue.entries import EntryKind
+from backup_manager.engine.sources.filesystem.file_types import TYPE_BITS
 from backup_manager.engine.sources.filesystem.long_paths import call_near
 from backup_manager.engine.sources.filesystem.problems import (
     EntryProblemError,
@@ -15,7 +16,6 @@ from backup_manager.engine.sources.filesystem.problems import (
     problem_from,
 )
 
-TYPE_BITS = 0o170000
 KINDS = {
     0o100000: EntryKind.FILE,
     0o040000: EntryKind.DIRECTORY,

@@ -9,11 +9,11 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
+from backup_manager.engine.sources.filesystem.reading import QUICKLY
 from backup_manager.engine.sources.filesystem.walk import Found
 
 SLOW_SECONDS = 15e-6  # for a small file; from the page cache it takes 4 to 8 us (2 cores, 2026-11)
 MEASURED_PAGE = 16  # every so many pages, one is not asked for, to see whether asking is still needed
-QUICKLY = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW | getattr(os, "O_NOATIME", 0)
 
 Item = TypeVar("Item")
 

@@ -9,6 +9,7 @@ import os
 import stat as modes
 from collections.abc import Callable, Iterator
 
+from backup_manager.engine.sources.filesystem.file_types import REGULAR, TYPE_BITS
 from backup_manager.engine.sources.filesystem.long_paths import reachable
 from backup_manager.engine.sources.filesystem.problems import (
     EntryProblemError,
@@ -23,10 +24,9 @@ SMALLEST_HOLE = 64 * 1024  # bytes; shorter holes are read as zeros: each would 
 # Without O_NONBLOCK, a FIFO that took the file's place would block for ever.
 READ_ONLY = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 QUIET = getattr(os, "O_NOATIME", 0)  # for owners and root alone: others are refused with EPERM
+QUICKLY = READ_ONLY | QUIET  # for whoever leaves what is refused to the careful reader
 # Not for us to hide the access; a link; a path too long; another process, such as Samba, holds a lease.
 RETRIED = (errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.EAGAIN)
-TYPE_BITS = 0o170000
-REGULAR = 0o100000
 BLOCK = 512  # the unit of st_blocks, whatever the file system's own
 
 Report = Callable[[Problem], None]

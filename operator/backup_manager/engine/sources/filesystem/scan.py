@@ -10,10 +10,9 @@ from dataclasses import dataclass
 
 from backup_manager.engine.repository.catalogue.entries import pack_stat
 from backup_manager.engine.repository.catalogue.page import page_ends_after
+from backup_manager.engine.sources.filesystem.file_types import REGULAR, TYPE_BITS
 from backup_manager.engine.sources.filesystem.walk import Found
 
-REGULAR = 0o100000
-TYPE_BITS = 0o170000
 TICK_SECONDS = 2.0  # FAT stores times to 2 s, ext3 to 1 s, and every kernel stamps with its last tick
 
 

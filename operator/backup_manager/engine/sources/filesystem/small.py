@@ -9,9 +9,8 @@ from backup_manager.engine.processors.frames import FrameBundler
 from backup_manager.engine.repository.catalogue.entries import FileContent
 from backup_manager.engine.sources.filesystem.pending import InFrame, PendingContent
 from backup_manager.engine.sources.filesystem.problems import Problem
-from backup_manager.engine.sources.filesystem.reading import QUIET, READ_ONLY, read_small
+from backup_manager.engine.sources.filesystem.reading import QUICKLY, read_small
 
-QUICKLY = READ_ONLY | os.O_NOFOLLOW | QUIET
 EMPTY = FileContent()
 
 

@@ -10,12 +10,10 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 
 from backup_manager.engine.sources.filesystem.excludes import Excludes
+from backup_manager.engine.sources.filesystem.file_types import DIRECTORY, TYPE_BITS
 from backup_manager.engine.sources.filesystem.long_paths import call_near
 from backup_manager.engine.sources.filesystem.problems import Problem, ProblemKind, problem_from
 from backup_manager.engine.sources.filesystem.roots import Root, check_root_remains, outermost, read_roots
-
-DIRECTORY = 0o040000
-TYPE_BITS = 0o170000
 
 Found = tuple[bytes, os.stat_result]
 Inode = tuple[int, int]
